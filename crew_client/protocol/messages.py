@@ -1,0 +1,303 @@
+"""Every message of the crew socket as a frozen, tagged struct. CONTRACT.md section 3 names them; see the package."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+MessageId = Annotated[str, Meta(min_length=1, max_length=64, description="the crew's own id of this command")]
+OrderId = Annotated[str, Meta(min_length=1, max_length=64)]
+Seq = Annotated[int, Meta(ge=0)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Crs = Literal["wgs84", "gcj02", "bd09"]
+Severity = Annotated[int, Meta(ge=1, le=5)]
+OrderState = Literal[
+    "unzoned",
+    "offered",
+    "claimed",
+    "en_route",
+    "arrived",
+    "resolved",
+    "closed",
+    "held",
+    "suspended",
+    "transferred",
+    "merged",
+    "cancelled",
+]
+ClaimedBy = Literal["grab", "optimizer", "dispatcher"]
+ClockState = Literal["running", "at_risk", "breached", "met", "paused", "stopped"]
+OfferMode = Literal["first", "sealed"]
+OfferClosedReason = Literal["taken", "assigned", "withdrawn", "expired"]
+GrabReason = Literal[
+    "won", "taken", "outbid", "closed", "not_eligible", "at_capacity", "off_shift", "rate_limited", "unknown_order"
+]
+ProgressTo = Literal["en_route", "arrived", "resolved", "suspended"]
+SuspendReason = Literal["resident_absent", "waiting_part", "waiting_utility"]
+
+
+class Location(Struct, frozen=True):
+    """A place on the ground, WGS-84 degrees."""
+
+    lon: Longitude
+    lat: Latitude
+
+
+class Contact(Struct, frozen=True):
+    """Whom to call at the door; sent only to the crew that holds the order."""
+
+    name: str | None = None
+    phone: str | None = None
+
+
+class Clock(Struct, frozen=True, omit_defaults=True):
+    """One service clock of an order: when it is due and whether it was met, breached or paused."""
+
+    state: ClockState
+    started_at: datetime
+    due_at: datetime
+    stopped_at: datetime | None = None
+    breached: bool = False
+    paused_at: datetime | None = None
+    pause_reason: str | None = None
+    paused_s: float = 0.0
+
+
+class Order(Struct, frozen=True):
+    """A repair order as everybody outside sees it. `claimed_by` says how `crew` came to hold it."""
+
+    id: str
+    version: int
+    state: OrderState
+    zone: str | None
+    category: str
+    severity: Severity
+    location: Location | None
+    address: dict[str, Any] | None
+    crew: str | None
+    claimed_by: ClaimedBy | None
+    reported_at: datetime
+    clocks: dict[str, Clock]
+    incident: str | None = None
+    required_skills: tuple[str, ...] = ()
+    description: str | None = None
+    unverified: bool = False
+    contact: Contact | None = None
+
+
+class OfferedOrder(Struct, frozen=True):
+    """An open offer inside `welcome`: the order and the terms that its `offer` message carried."""
+
+    order: Order
+    mode: OfferMode
+    closes_at: datetime
+    eta_s: float
+    distance_m: float
+
+
+# From the crew. An unknown field is an error that names it.
+
+
+class Hello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
+    """The first message. `token` where the handshake could not carry it; `resume_after` the last `seq` seen.
+
+    `epoch` is the one that `welcome` gave with that seq; given, a log of another epoch is noticed.
+    """
+
+    token: str | None = None
+    resume_after: Seq | None = None
+    epoch: str | None = None
+
+
+class Shift(Struct, frozen=True, tag="shift", forbid_unknown_fields=True):
+    """Begin (`on: true`) or end the shift; offers come only while on shift."""
+
+    on: bool
+
+
+class Position(Struct, frozen=True, tag="position", forbid_unknown_fields=True):
+    """One fix of the phone, with the phone's own time in `at`."""
+
+    lon: Longitude
+    lat: Latitude
+    accuracy_m: Annotated[float, Meta(ge=0)]
+    at: datetime
+    crs: Crs = "wgs84"
+
+
+class Grab(Struct, frozen=True, tag="grab", forbid_unknown_fields=True):
+    """Ask for an offered order. The same `id` always gets the same verdict."""
+
+    id: MessageId
+    order: OrderId
+
+
+class Decline(Struct, frozen=True, tag="decline", forbid_unknown_fields=True):
+    """Say no to an offer, so that a sealed window need not wait for this crew."""
+
+    id: MessageId
+    order: OrderId
+    reason: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was found at the door: room temperature, words, a photo's reference."""
+
+    temperature_c: Annotated[float, Meta(ge=-60, le=100)] | None = None
+    note: Annotated[str, Meta(max_length=4000)] | None = None
+    photo: Annotated[str, Meta(max_length=40000)] | None = None
+
+
+class Progress(Struct, frozen=True, tag="progress", forbid_unknown_fields=True):
+    """How the visit goes, with the phone's time in `at`. `reason` only for `suspended`: it pauses the clocks."""
+
+    id: MessageId
+    order: OrderId
+    to: ProgressTo
+    at: datetime
+    evidence: Evidence | None = None
+    reason: SuspendReason | None = None
+
+
+class Ack(Struct, frozen=True, tag="ack", forbid_unknown_fields=True):
+    """Everything up to `seq` has been seen."""
+
+    seq: Seq
+
+
+class Ping(Struct, frozen=True, tag="ping"):
+    """Keeps the connection known to be alive; every field is sent back in `pong`."""
+
+
+FromCrew = Hello | Shift | Position | Grab | Decline | Progress | Ack | Ping
+
+
+# To the crew. A client ignores fields that it does not know.
+
+
+class Welcome(Struct, frozen=True, tag="welcome"):
+    """Answer to `hello`. With `resumed: false` the lists are the whole truth; else the missed messages follow."""
+
+    crew: str
+    seq: Seq
+    epoch: str
+    server_time: datetime
+    offers: tuple[OfferedOrder, ...]
+    orders: tuple[Order, ...]
+    resumed: bool
+    on_shift: bool = False
+
+
+class Offer(Struct, frozen=True, tag="offer"):
+    """An order is open to this crew's grab until it closes."""
+
+    seq: Seq
+    order: Order
+    mode: OfferMode
+    closes_at: datetime
+    eta_s: float
+    distance_m: float
+
+
+class OfferClosed(Struct, frozen=True, tag="offer_closed"):
+    """The order is no longer open; `order` is its id."""
+
+    seq: Seq
+    order: str
+    reason: OfferClosedReason
+
+
+class GrabAck(Struct, frozen=True, tag="grab_ack"):
+    """Sealed mode: the bid is in and durable; the verdict follows after `closes_at`."""
+
+    id: str
+    order: str
+    closes_at: datetime
+
+
+class GrabResult(Struct, frozen=True, tag="grab_result"):
+    """The verdict on a grab, durable before it is sent."""
+
+    id: str
+    order: str
+    won: bool
+    reason: GrabReason
+
+
+class Assigned(Struct, frozen=True, tag="assigned"):
+    """The order was given to this crew."""
+
+    seq: Seq
+    order: Order
+    by: Literal["optimizer", "dispatcher"]
+    reason: str | None
+
+
+class Revoked(Struct, frozen=True, tag="revoked"):
+    """The order was taken from this crew; `order` is its id."""
+
+    seq: Seq
+    order: str
+    by: str
+    reason: str | None
+
+
+class Updated(Struct, frozen=True, tag="updated"):
+    """An order that this crew holds, or is offered, has changed."""
+
+    seq: Seq
+    order: Order
+
+
+class ProgressAck(Struct, frozen=True, tag="progress_ack", omit_defaults=True):
+    """A `progress` or `decline` is durable (`state`), or was not taken (`error`, a code; `detail` says why)."""
+
+    id: str
+    order: str
+    state: OrderState | None = None
+    error: str | None = None
+    detail: str | None = None
+    unverified: bool = False
+
+
+class Stop(Struct, frozen=True):
+    """One stop of a route."""
+
+    order: str
+    eta: datetime
+
+
+class Route(Struct, frozen=True, tag="route"):
+    """The order in which the held orders are best visited."""
+
+    seq: Seq
+    stops: tuple[Stop, ...]
+
+
+class Error(Struct, frozen=True, tag="error", omit_defaults=True):
+    """A message was not taken. `id` names the command where it had one."""
+
+    code: str
+    detail: str
+    id: str | None = None
+
+
+class Pong(Struct, frozen=True, tag="pong"):
+    """Answer to `ping`."""
+
+
+ToCrew = (
+    Welcome
+    | Offer
+    | OfferClosed
+    | GrabAck
+    | GrabResult
+    | Assigned
+    | Revoked
+    | Updated
+    | ProgressAck
+    | Route
+    | Error
+    | Pong
+)
