@@ -86,10 +86,9 @@ class Order(Struct, frozen=True):
     contact: Contact | None = None
 
 
-class OfferedOrder(Struct, frozen=True):
-    """An open offer inside `welcome`: the order and the terms that its `offer` message carried."""
+class OfferedOrder(Order, frozen=True, kw_only=True):
+    """An open offer inside `welcome`: the order, and beside its fields the terms that its `offer` message carried."""
 
-    order: Order
     mode: OfferMode
     closes_at: datetime
     eta_s: float
