@@ -90,7 +90,7 @@ Mode = Literal["first", "sealed"]
 class Terms(Struct, frozen=True):
     """The terms of an open offer. `zones` None means the whole city; `ring` 0 the zone, 1 its neighbours too, 2 all.
 
-    `widen_at` holds the moments of the rings still to open, `excluded` the crews that may not grab this order.
+    `widen_at` holds the moments of the rings still to open; `stranded` says that the machine found nobody to send.
     `closes_at` ends the sealed window in force; in mode `first` it is when the machine takes over.
     """
 
@@ -103,16 +103,13 @@ class Terms(Struct, frozen=True):
     widen_at: tuple[datetime, ...] = ()
     ring: int = 0
     zones: tuple[str, ...] | None = None
-    excluded: tuple[str, ...] = ()
-    answered: bool = False
+    stranded: bool = False
 
     @property
-    def due_at(self) -> datetime:
-        """The next moment at which something must happen to this offer without anybody's doing."""
-        moments = [self.assign_at, *self.widen_at[:1]]
-        if self.mode == "sealed":
-            moments.append(self.closes_at)
-        return min(moments)
+    def due_at(self) -> datetime | None:
+        """The next end of a window or opening of a ring, None where neither is to come."""
+        moments = [*self.widen_at[:1], *([self.closes_at] if self.mode == "sealed" else [])]
+        return min(moments, default=None)
 
 
 class Order(Struct, frozen=True):
