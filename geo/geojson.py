@@ -1,10 +1,11 @@
-"""Strict reading of GeoJSON (RFC 7946), at the level of the document: is this well-formed GeoJSON?
+"""Strict reading of GeoJSON (RFC 7946), at the level of the document.
 
-What the shapes mean (do they cross, overlap, lie on the Earth) is asked in `geo.zone_map`. All that is wrong is
+What the shapes mean (do they cross, overlap, lie on the Earth) is asked in `geo.zones`. All that is wrong is
 reported at once, each with a JSON pointer, up to `MAX_PROBLEMS`. Positions of more than two numbers, wrong winding
 and members unknown to the standard are well-formed.
 """
 
+import contextlib
 from typing import Any
 
 from geo.json_strict import JsonProblem, escape, read_json, unfit_values
@@ -32,7 +33,7 @@ GeoJsonProblem = JsonProblem
 
 
 class GeoJsonError(ValueError):
-    """The document is not well-formed GeoJSON; `problems` says where and why, `document` is what could be read of it."""
+    """The document is not well-formed GeoJSON; see `problems`, and `document`, what could be read of it."""
 
     def __init__(self, problems: list[GeoJsonProblem], document: Any = None) -> None:
         """Keep the problems and put the first into the message."""
@@ -69,17 +70,15 @@ def check_geojson(document: Any) -> dict[str, Any]:
 
 def _checked(document: Any) -> dict[str, Any]:
     checker = _Checker()
-    try:
+    with contextlib.suppress(_EnoughError):
         checker.document(document)
-    except _Enough:
-        pass
     if checker.problems:
         raise GeoJsonError(checker.problems, document)
     assert isinstance(document, dict)
     return document
 
 
-class _Enough(Exception):
+class _EnoughError(Exception):
     """The list of problems is full."""
 
 
@@ -92,7 +91,7 @@ class _Checker:
     def wrong(self, pointer: str, detail: str) -> None:
         self.problems.append(GeoJsonProblem(pointer, detail))
         if len(self.problems) >= MAX_PROBLEMS:
-            raise _Enough
+            raise _EnoughError
 
     def document(self, document: Any) -> None:
         if not isinstance(document, dict):
