@@ -22,7 +22,7 @@ from dispatch.cities import load_city
 from dispatch.errors import NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
-from dispatch.grabs import Answer, Ask, close_window
+from dispatch.grabs import close_window
 from dispatch.hub import Hub
 from dispatch.logs import get_logger
 from dispatch.metrics import Metrics
@@ -304,10 +304,6 @@ class Engine:
                 self._tokens.clear()
             self._tokens[token] = (identity, now + TOKEN_TTL)
         return identity
-
-    async def grab(self, city_id: str, ask: Ask) -> Answer:
-        """Return the verdict on a grab."""
-        return await (await self.desk(city_id)).grabs.ask(ask)
 
     async def _close_window(self, city_id: str, order_id: str) -> None:
         await self.run(city_id, lambda tx: close_window(tx, order_id, complete=True))

@@ -41,12 +41,12 @@ class GrabDesk:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def ask(self, ask: Ask) -> Answer:
-        """Return the verdict on a grab, durable; waits for as long as the database is away."""
+    def ask(self, ask: Ask) -> "asyncio.Future[Answer]":
+        """Return the verdict on a grab to come; it is durable, and late where the database is away."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, future))
         self._some.set()
-        return await asyncio.shield(future)
+        return future
 
     async def run(self) -> None:
         """Judge batches until cancelled."""

@@ -6,12 +6,12 @@ connection gets exactly what it missed; who was away longer gets the whole snaps
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from crew_client.protocol import Location
 from dispatch.deliveries import Delivery, order_text, say
-from dispatch.mirror import Mirror
+from dispatch.mirror import LiveOrder, Mirror
 
 HISTORY = 256
 """How many frames of one crew are kept for its resume."""
@@ -30,7 +30,13 @@ class Line(Protocol):
 
 
 class ConsoleLine(Line, Protocol):
-    """A dispatcher's socket, with what it wants to see."""
+    """A dispatcher's socket, with what it wants to see; events up to `skip_until` it has already."""
+
+    skip_until: int
+
+    def positions(self, moved: list[dict[str, Any]]) -> None:
+        """Send the newest fixes of crews that moved."""
+        ...
 
     def wants(self, zone: str | None, place: Location | None) -> bool:
         """Return whether an order or crew there is to be shown."""
@@ -87,13 +93,16 @@ class Hub:
         if line is not None:
             line.send(delivery.frame)
 
-    def tell_consoles(self, city: str, frame: str, zone: str | None, place: Location | None, *, always: bool) -> None:
-        """Send an event to the consoles that want it; `always` for events that are no order's."""
+    def tell_consoles(
+        self, city: str, frame: str, *, seq: int, live: LiveOrder | None = None
+    ) -> None:
+        """Send an event to the consoles that want it; one that is no order's goes to all."""
         for line in list(self.consoles[city]):
-            if always or line.wants(zone, place):
+            if seq > line.skip_until and (live is None or line.wants(live.order.zone, live.order.location)):
                 line.send(frame)
 
-    def __iter__(self) -> Iterable[Line]:  # type: ignore[override]
+    def lines(self) -> Iterator[Line]:
+        """Return every socket."""
         for lines in self.crews.values():
             yield from list(lines.values())
         for consoles in self.consoles.values():

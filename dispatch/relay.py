@@ -151,13 +151,12 @@ class Relay:
                 self.hub.deliver(city, delivery)
                 sent += 1
             if self.hub.consoles[city]:
-                place = live.order.location
-                self.hub.tell_consoles(city, event_frame(event), live.order.zone, place, always=False)
+                self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live)
         else:
             if event.kind == "zones.replaced":
                 await self._on_zones()
             if self.hub.consoles[city]:
-                self.hub.tell_consoles(city, event_frame(event), None, None, always=True)
+                self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
         self._on_event(event, data)
         if sent > 100:
             await asyncio.sleep(0)
