@@ -52,11 +52,15 @@ class Contact(Struct, frozen=True):
 
 
 class Clock(Struct, frozen=True, omit_defaults=True):
-    """One service clock of an order: when it is due and whether it was met, breached or paused."""
+    """One service clock of an order: when it is due and whether it was met, breached or paused.
+
+    `breached` is true once the breach was told to everybody; `paused_s` is how long it has stood still so far.
+    """
 
     state: ClockState
     started_at: datetime
     due_at: datetime
+    at_risk_at: datetime | None = None
     stopped_at: datetime | None = None
     breached: bool = False
     paused_at: datetime | None = None
