@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-import asyncpg
-
 from dispatch.operator_errors import DurabilityOff, MigrationEdited, SchemaError, SchemaTooNew, SchemaTooOld
+from dispatch.store.connect import Connection
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -59,7 +58,7 @@ def shipped_migrations(folder: "Traversable | None" = None) -> list[Migration]:
     return found
 
 
-async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+async def migrate(connection: Connection, migrations: Sequence[Migration] | None = None) -> list[Migration]:
     """Apply what is missing and return it, oldest first; the connection must not be in a transaction.
 
     Raises `SchemaTooNew` or `MigrationEdited`, before anything is changed, and `SchemaError` for a server too old.
@@ -85,7 +84,7 @@ async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration
         await connection.execute("SELECT pg_advisory_unlock($1)", ADVISORY_LOCK)
 
 
-async def check_schema(connection: asyncpg.Connection, migrations: Sequence[Migration] | None = None) -> int:
+async def check_schema(connection: Connection, migrations: Sequence[Migration] | None = None) -> int:
     """Return the schema's version if it is the one that this program needs.
 
     Raises `SchemaTooOld`, `SchemaTooNew` or `MigrationEdited`.
@@ -99,7 +98,7 @@ async def check_schema(connection: asyncpg.Connection, migrations: Sequence[Migr
     return applied
 
 
-async def check_durability(connection: asyncpg.Connection) -> None:
+async def check_durability(connection: Connection) -> None:
     """Raise `DurabilityOff` where the server may forget a commit that it has confirmed."""
     rows = await connection.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(MUST_BE_ON))
     # synchronous_commit has steps; `local` and above wait for this server's disk.
@@ -111,7 +110,7 @@ async def check_durability(connection: asyncpg.Connection) -> None:
         )
 
 
-async def check_server_version(connection: asyncpg.Connection) -> int:
+async def check_server_version(connection: Connection) -> int:
     """Return the server's major version; raises `SchemaError` where it is too old for our SQL."""
     number = int(await connection.fetchval("SHOW server_version_num"))
     if number // 10_000 < OLDEST_POSTGRES:
@@ -122,7 +121,7 @@ async def check_server_version(connection: asyncpg.Connection) -> int:
     return number // 10_000
 
 
-async def _applied(connection: asyncpg.Connection) -> list[tuple[int, str, str]]:
+async def _applied(connection: Connection) -> list[tuple[int, str, str]]:
     if await connection.fetchval("SELECT to_regclass('schema_migration')") is None:
         return []
     rows = await connection.fetch("SELECT version, name, sha256 FROM schema_migration ORDER BY version")
