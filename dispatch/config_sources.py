@@ -13,7 +13,7 @@ from msgspec import Struct
 from dispatch.operator_errors import ConfigError
 
 PREFIX = "QIANGDAN_"
-NOT_SETTINGS = ("QIANGDAN_CONFIG", "QIANGDAN_SETTINGS")
+NOT_SETTINGS = ("QIANGDAN_CONFIG", "QIANGDAN_SETTINGS", "QIANGDAN_CREW_TOKEN")
 TEST_PREFIX = "QIANGDAN_TEST_"
 
 
