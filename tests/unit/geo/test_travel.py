@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,8 +60,8 @@ def test_matrix_of_nothing_is_empty() -> None:
 
 
 @pytest.mark.parametrize("bad", [[126.6, 45.7], [[126.6, 45.7, 0.0]], [[126.6, float("nan")]]])
-def test_matrix_refuses_what_are_not_rows_of_places(bad: list[object]) -> None:
-    with pytest.raises(ValueError, match="^destinations "):
+def test_matrix_refuses_what_are_not_rows_of_places(bad: npt.ArrayLike) -> None:
+    with pytest.raises(ValueError, match=r"^destinations "):
         MetricTravel().matrix([(126.6, 45.7)], bad)
 
 

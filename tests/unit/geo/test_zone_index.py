@@ -122,6 +122,30 @@ def test_many_places_get_what_shapely_says_one_by_one_and_at_once(seed: int) -> 
     assert None in one_by_one
 
 
+def test_every_part_of_a_zone_of_several_parts_counts() -> None:
+    document = _map({"b": [_box(126.0, 45.0, 126.1, 45.1)]})
+    parts = [
+        [_box(126.1, 45.0, 126.2, 45.1)],
+        [_box(126.4, 45.0, 126.5, 45.1), _box(126.42, 45.02, 126.44, 45.04)[::-1]],
+    ]
+    geometry = {"type": "MultiPolygon", "coordinates": parts}
+    document["features"].append({"type": "Feature", "properties": {"id": "a", "name": "a"}, "geometry": geometry})
+    index = ZoneIndex(parse_zones(document))
+    places = {(126.05, 45.05): "b", (126.1, 45.05): "a", (126.15, 45.05): "a", (126.3, 45.05): None}
+    places |= {(126.41, 45.01): "a", (126.43, 45.03): None, (126.42, 45.03): "a", (126.4999999, 45.0999999): "a"}
+    assert {place: index.locate(*place) for place in places} == places
+    assert index.locate_many(*zip(*places, strict=True)) == list(places.values())
+
+
+def test_the_rim_of_the_map_is_outside() -> None:
+    index = _index(QUARTERS)
+    rim = 2.0 * BORDER_TOLERANCE_DEG  # where the lookup table ends
+    lons = [126.2, 126.2, 126.0 - rim, 127.0 + rim, 127.0 + rim]
+    lats = [46.0 + rim, 45.0 - rim, 45.2, 45.2, 46.0 + rim]
+    assert [index.locate(lon, lat) for lon, lat in zip(lons, lats, strict=True)] == [None] * 5
+    assert index.locate_many(lons, lats) == [None] * 5
+
+
 LAYOUT = _index(
     {
         "hole": [_box(0, 0, 9, 9), _box(3, 3, 6, 6)[::-1]],
