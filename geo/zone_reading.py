@@ -9,6 +9,8 @@ import shapely
 
 from geo.zone_map import Zone, ZoneProblem
 
+MAX_ZONES = 10_000
+"""Zones of a map; a city has tens to hundreds."""
 MAX_ID = 64
 """Characters of a zone's id."""
 MAX_NAME = 200
@@ -55,6 +57,10 @@ class ZoneReader:
             self.problems.append(ZoneProblem("/crs", None, detail))
         if not collection["features"]:
             self.problems.append(ZoneProblem("/features", None, "a map needs at least one zone; this one has none"))
+        if len(collection["features"]) > MAX_ZONES:
+            detail = f"a map has at most {MAX_ZONES:,} zones; this one has {len(collection['features']):,}"
+            self.problems.append(ZoneProblem("/features", None, detail))
+            return
         for i, feature in enumerate(collection["features"]):
             self._feature(feature, f"/features/{i}")
         self._odd(self._with_heights, "coordinates have heights, which are dropped")

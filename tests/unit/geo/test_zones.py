@@ -13,6 +13,7 @@ import shapely
 from geo.coverage import area_m2
 from geo.datums import to_wgs84
 from geo.geojson import MAX_PROBLEMS
+from geo.zone_reading import MAX_ZONES
 from geo.zones import ZoneMap, ZoneMapError, ZoneProblem, parse_zones
 
 DATA = Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -166,6 +167,14 @@ def test_an_island_in_a_gap_does_not_count_as_gap() -> None:
     assert warning.area_m2 == pytest.approx(area_m2(shapely.Polygon(_square(126.61, 45.71))) * 0.84, rel=0.001)
 
 
+def test_gaps_within_each_other_are_counted_once() -> None:
+    frame = _zone("frame", _square(126.6, 45.7, 0.03), _square(126.605, 45.705, 0.02)[::-1])
+    island = _zone("island", _square(126.61, 45.71, 0.01), _square(126.613, 45.713, 0.004)[::-1])
+    outer, inner = parse_zones(_map(frame, island)).warnings
+    assert inner.area_m2 == pytest.approx(area_m2(shapely.Polygon(_square(126.613, 45.713, 0.004))))
+    assert outer.area_m2 == pytest.approx(area_m2(shapely.box(126.605, 45.705, 126.625, 45.725)) * 0.75, rel=0.001)
+
+
 def test_disjoint_zones_and_a_filled_hole_are_no_gaps() -> None:
     frame = _zone("frame", _square(126.6, 45.7, 0.03), _square(126.61, 45.71)[::-1])
     assert (
@@ -269,6 +278,18 @@ def test_heights_are_dropped_with_a_warning() -> None:
 def test_all_problems_of_all_zones_come_at_once_up_to_a_limit() -> None:
     assert len(_problems(_map(_zone("bow", BOW), _zone("", _square(127, 45)), _zone("x", _square(128, 99))))) == 3
     assert len(_problems(_map(*(_zone("", BOW) for _ in range(200))))) == MAX_PROBLEMS
+
+
+def test_a_pile_of_zones_is_refused_without_comparing_each_with_each() -> None:
+    pile = _map(*(_zone(i, _square(126.6 + i * 1e-6, 45.7)) for i in range(3000)))
+    started = time.perf_counter()
+    assert len(_problems(pile)) == MAX_PROBLEMS
+    assert time.perf_counter() - started < 10.0  # takes 0.3 s; each with each takes minutes
+
+
+def test_a_map_of_too_many_zones_is_refused() -> None:
+    [problem] = _problems(_map(*[_zone("a", _square(126.6, 45.7))] * (MAX_ZONES + 1)))
+    assert "10,000" in problem.detail
 
 
 def test_a_map_across_the_antimeridian_does_not_crash() -> None:
