@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import shapely
 
-from geo.coverage import area_m2
+from geo.areas import area_m2
 from geo.datums import to_wgs84
 from geo.geojson import MAX_PROBLEMS
 from geo.zone_reading import MAX_ZONES
@@ -165,6 +165,23 @@ def test_an_island_in_a_gap_does_not_count_as_gap() -> None:
     place = shapely.Point(warning.lon, warning.lat)
     assert not shapely.Polygon(_square(126.613, 45.713, 0.004)).contains(place)
     assert warning.area_m2 == pytest.approx(area_m2(shapely.Polygon(_square(126.61, 45.71))) * 0.84, rel=0.001)
+
+
+@pytest.mark.parametrize(("metres", "warned"), [(0.01, False), (3.0, True), (9.0, True), (11.0, False)])
+def test_a_narrow_strip_between_zones_is_a_gap_though_it_is_open(metres: float, warned: bool) -> None:
+    upper = _square(126.6, 45.71 + metres * M, 0.01)
+    warnings = parse_zones(_map(_zone("a", _square(126.6, 45.7)), _zone("b", upper))).warnings
+    assert len(warnings) == warned
+    for warning in warnings:
+        assert warning.area_m2 == pytest.approx(metres * 776.6, rel=0.01)
+        assert 45.71 < (warning.lat or 0.0) < 45.71 + metres * M
+        assert "'a', 'b'" in warning.detail
+
+
+def test_a_narrow_bay_of_one_zone_is_its_own_business() -> None:
+    bay = [[126.6, 45.7], [126.61, 45.7], [126.61, 45.71], [126.60504, 45.71], [126.60502, 45.702], [126.605, 45.71]]
+    zones = _zone("a", [*bay, [126.6, 45.71], [126.6, 45.7]]), _zone("b", _square(126.61, 45.7))
+    assert parse_zones(_map(*zones)).warnings == ()
 
 
 def test_gaps_within_each_other_are_counted_once() -> None:
