@@ -7,10 +7,13 @@ from typing import Any
 
 import shapely
 
+from geo.json_strict import escape
 from geo.zone_map import Zone, ZoneProblem
 
 MAX_ZONES = 10_000
 """Zones of a map; a city has tens to hundreds."""
+SMALLEST_DEG = 1e-9
+"""A zone that is smaller than a tenth of a millimetre is a point; geometry this small fails by underflow."""
 MAX_ID = 64
 """Characters of a zone's id."""
 MAX_NAME = 200
@@ -157,12 +160,13 @@ class ZoneReader:
         return True
 
     def _valid(self, shape: Any, pointer: str, zone_id: str | None, label: str) -> Any:
+        west, south, east, north = shape.bounds
+        if max(east - west, north - south) < SMALLEST_DEG:
+            self._wrong(pointer, zone_id, f"{label} is empty: all of it is one point", lon=west, lat=south)
+            return None
         if not shapely.is_valid(shape):
             detail, lon, lat = _why_invalid(shape)
             self._wrong(pointer, zone_id, f"{label} is not a valid shape: {detail} at ({lon}, {lat})", lon=lon, lat=lat)
-            return None
-        if shape.area == 0.0:
-            self._wrong(pointer, zone_id, f"{label} is empty: it has no area")
             return None
         right = shapely.orient_polygons(shape)
         if not _same_winding(shape, right):
@@ -207,7 +211,9 @@ def _unstorable(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         pointer, item = waiting.pop()
         if isinstance(item, dict):
             waiting += [(f"{pointer}/{i}", name) for i, name in enumerate(item)]
-            waiting += [(f"{pointer}/{name}".encode(errors="replace").decode(), child) for name, child in item.items()]
+            waiting += [
+                (f"{pointer}/{escape(name)}".encode(errors="replace").decode(), child) for name, child in item.items()
+            ]
         elif isinstance(item, (list, tuple)):
             waiting += [(f"{pointer}/{i}", child) for i, child in enumerate(item)]
         elif isinstance(item, str) and ("\0" in item or any("\ud800" <= letter <= "\udfff" for letter in item)):
