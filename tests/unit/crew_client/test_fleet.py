@@ -151,7 +151,7 @@ async def test_an_offer_that_does_not_please_is_declined_with_a_reason(server: A
 
 
 async def test_a_dead_zone_cuts_the_crew_off_without_a_word_and_he_comes_back(server: Any, employ: Any) -> None:
-    fleet = employ(dead_zones_per_hour=3600 / 0.1, dead_zone_median_s=0.05, silent_share=0.0)
+    fleet = employ(dead_zones_per_hour=3600 / 0.5, dead_zone_median_s=0.05, silent_share=0.0)
     phone = await server.phone()
     await server.soon(phone.socket.wait_closed())
     assert phone.socket.close_code == 1006
