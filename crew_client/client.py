@@ -308,12 +308,7 @@ class CrewClient:
                 if isinstance(message, Welcome) and writer is None:
                     writer = asyncio.create_task(self._write(socket), name="crew-client-writer")
         except asyncio.CancelledError:
-            # Only `_stop` cancels: say what is left to say, and goodbye.
-            if writer is not None:
-                await _end(writer)
-                with contextlib.suppress(SocketLostError):
-                    for owed in self._session.outgoing():
-                        await self._send(socket, owed)
+            # Only `_stop` cancels. The writer, woken before, has said what was left to say.
             await socket.close()
             raise
         finally:

@@ -95,9 +95,10 @@ class Technician:
             open_socket=self._radio.open,
         )
         self._changed = asyncio.Event()
-        # Notes by order id: the offer looked at, by when it closes; what is resolved but still shows; what must wait.
+        # Notes by order id: the offer looked at, by when it closes; the version of what is resolved but still shows;
+        # until when a suspended or refused one must wait.
         self._considered: dict[str, datetime] = {}
-        self._done: set[str] = set()
+        self._done: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._bids = 0
 
@@ -139,9 +140,9 @@ class Technician:
             self._changed.set()
 
     def _forget(self) -> None:
-        """Keep notes on what is still offered or held alone; an order that comes back is a new one."""
+        """Keep notes on what is still offered or held alone."""
         self._considered = {offer.order.id: offer.closes_at for offer in self._crew.offers.values()}
-        self._done.intersection_update(self._crew.orders)
+        self._done = {id: version for id, version in self._done.items() if id in self._crew.orders}
         self._not_before = {id: at for id, at in self._not_before.items() if id in self._crew.orders}
 
     async def _consider(self, offer: Offer) -> None:
@@ -194,7 +195,7 @@ class Technician:
         ready = [
             order
             for order in self._crew.orders.values()
-            if order.id not in self._done and self._not_before.get(order.id, 0.0) <= now
+            if not self._is_done(order) and self._not_before.get(order.id, 0.0) <= now
         ]
         return min(
             ready,
@@ -208,8 +209,12 @@ class Technician:
         )
 
     def _next_retry(self) -> float | None:
-        held = set(self._crew.orders) - self._done
+        held = {order.id for order in self._crew.orders.values() if not self._is_done(order)}
         return min((at for order_id, at in self._not_before.items() if order_id in held), default=None)
+
+    def _is_done(self, order: Order) -> bool:
+        """Whether this was resolved and its `updated` is still on the way; reopened, it has a later version."""
+        return order.version <= self._done.get(order.id, -1)
 
     async def _visit(self, order: Order) -> None:
         """Serve one held order as far as it goes; what the server refuses is tried again later."""
@@ -217,8 +222,8 @@ class Technician:
         if not arrived:
             arrived = await self._drive(order) and await self._arrive(order.id)
         if arrived and await self._repair(order.id):
-            self._done.add(order.id)
-        elif order.id in self._crew.orders and self._not_before.get(order.id, 0.0) <= self._later(0):
+            return
+        if order.id in self._crew.orders and self._not_before.get(order.id, 0.0) <= self._later(0):
             self._not_before[order.id] = self._later(self._behaviour.retry_s)
 
     async def _drive(self, order: Order) -> bool:
@@ -257,8 +262,11 @@ class Technician:
                 self._stats.suspended += 1
                 self._not_before[order_id] = self._later(seconds)
             return False
+        held = self._crew.orders.get(order_id)
         if not await self._report(order_id, "resolved", evidence=self._behaviour.evidence(self._rng)):
             return False
+        if held is not None:
+            self._done[order_id] = held.version
         self._stats.resolved += 1
         return True
 

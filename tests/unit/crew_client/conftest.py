@@ -38,10 +38,16 @@ class Messages:
     now = NOW
 
     def order(self, id: str = "o1", **fields: Any) -> Order:
-        given = {"state": "offered", "crew": None, "claimed_by": None, "severity": 3, "category": "no_heat"} | fields
+        given = {
+            "version": 1,
+            "state": "offered",
+            "crew": None,
+            "claimed_by": None,
+            "severity": 3,
+            "category": "no_heat",
+        } | fields
         return Order(
             id=id,
-            version=1,
             zone="z1",
             location=Location(lon=126.63, lat=45.75),
             address={"text": "道里区中央大街1号"},
@@ -50,8 +56,8 @@ class Messages:
             **given,
         )
 
-    def held(self, id: str = "o1", *, crew: str = "c1", state: str = "claimed") -> Order:
-        return self.order(id, state=state, crew=crew, claimed_by="grab")
+    def held(self, id: str = "o1", *, crew: str = "c1", state: str = "claimed", version: int = 1) -> Order:
+        return self.order(id, state=state, crew=crew, claimed_by="grab", version=version)
 
     def offer(self, seq: int, id: str = "o1", *, closes_in_s: float = 60, **fields: Any) -> Offer:
         return Offer(

@@ -143,9 +143,10 @@ async def test_a_cancelled_grab_is_not_asked_again(server: Any, client: Connect)
         await first.next()
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        await crew.shift(True)
         first.drop()
-        assert await (await server.phone()).next() == Shift(on=True)
+        second = await server.phone()
+        await crew.shift(True)
+        assert await second.next() == Shift(on=True)
 
 
 async def test_a_command_that_the_server_did_not_understand_raises(server: Any, client: Connect) -> None:
@@ -212,8 +213,10 @@ async def test_what_was_seen_is_acknowledged_but_not_message_by_message(
 ) -> None:
     async with client(ack_interval_s=0.2) as crew:
         phone = await server.phone()
+        await server.soon(anext(crew))
         for seq in range(1, 101):
             await server.publish(phone, make.offer(seq, f"o{seq}"))
+            await server.soon(anext(crew))
         await server.soon(phone.read_until(lambda: 100 in phone.acks))
         assert len(phone.acks) <= 5
         assert crew.seq == 100

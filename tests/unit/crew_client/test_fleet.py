@@ -69,7 +69,9 @@ async def answer(server: Any, phone: Any, make: Any, *, error: str | None = None
     said = await command(phone)
     assert isinstance(said, Progress)
     if error is None:
-        await server.publish(phone, Updated(seq=server.seq + 1, order=make.held(said.order, state=said.to)))
+        version = server.seq + 2
+        order = make.held(said.order, state=said.to, version=version)
+        await server.publish(phone, Updated(seq=server.seq + 1, order=order))
     await phone.send(ProgressAck(id=said.id, order=said.order, state=None if error else said.to, error=error))
     return said
 
@@ -114,6 +116,32 @@ async def test_an_assigned_order_is_served_too_and_a_refused_arrival_is_tried_ag
     assert (await answer(server, phone, make)).to == "resolved"
     assert fleet.stats.assigned == 1
     assert fleet.stats.refused == {"arrived:not_at_place": 1}
+
+
+async def test_a_resolved_order_is_not_begun_again_while_its_update_is_on_the_way(
+    server: Any, employ: Any, make: Any
+) -> None:
+    employ()
+    server.orders = (make.held(),)
+    phone = await server.phone()
+    assert await command(phone) == Shift(on=True)
+    assert [(await answer(server, phone, make)).to for _ in range(2)] == ["en_route", "arrived"]
+    said = await command(phone)
+    assert said.to == "resolved"
+    await phone.send(ProgressAck(id=said.id, order="o1", state="resolved"))
+    await server.publish(phone, Assigned(seq=server.seq + 1, order=make.held("o2"), by="dispatcher", reason=None))
+    assert (await answer(server, phone, make)).order == "o2"
+
+
+async def test_an_order_that_was_resolved_and_comes_back_is_served_again(server: Any, employ: Any, make: Any) -> None:
+    employ()
+    server.orders = (make.held(),)
+    phone = await server.phone()
+    assert await command(phone) == Shift(on=True)
+    assert [(await answer(server, phone, make)).to for _ in range(3)] == ["en_route", "arrived", "resolved"]
+    again = make.held(version=9)
+    await server.publish(phone, Assigned(seq=server.seq + 1, order=again, by="dispatcher", reason="reopened"))
+    assert (await answer(server, phone, make)).to == "en_route"
 
 
 async def test_an_order_taken_away_on_the_road_is_dropped_for_the_next(server: Any, employ: Any, make: Any) -> None:

@@ -26,6 +26,7 @@ async def test_without_signal_the_socket_is_gone_at_once_and_no_other_opens(serv
             async with asyncio.timeout(0.05):
                 await server.phone()
         assert crew.state == "offline"
+        assert len(server.tokens) == 1
         radio.regain()
         second = await server.phone()
         assert await second.next() == Grab(id="m1", order="o1")

@@ -134,9 +134,11 @@ def test_commands_without_a_verdict_are_sent_again_on_each_new_connection(sessio
     assert session.outgoing() == [grab, decline]
     assert session.outgoing() == []
     session.lost()
+    later = Grab(id="g2", order="o3")
+    session.ask(later)
     assert session.outgoing() == []
     see(session, make, make.welcome(10, resumed=True))
-    assert session.outgoing() == [grab, decline]
+    assert session.outgoing() == [grab, decline, later]
 
 
 def test_a_verdict_ends_the_asking_and_a_bid_that_is_only_in_does_not(session: Session, make: Any) -> None:

@@ -57,7 +57,8 @@ async def test_an_offer_shows_with_its_countdown_and_g_grabs_it(server: Any, cli
         assert screen.rows("offers") == ["1 | 1:05 | 不热 ! | 道里区中央大街1号 | 700 m | 2 分"]
         await pilot.press("g")
         assert await phone.next() == Grab(id="m1", order="o1")
-        await pilot.press("g")
+        await pilot.press("g", "o")
+        assert await phone.next() == Shift(on=True)
         await server.publish(phone, Updated(seq=2, order=make.held()))
         await phone.send(GrabResult(id="m1", order="o1", won=True, reason="won"))
         await screen.until(lambda: "抢单成功" in screen.news)
@@ -92,7 +93,9 @@ async def test_a_number_belongs_to_its_offer_even_when_another_has_closed(
         await screen.until(lambda: len(screen.rows("offers")) == 2)
         await server.publish(phone, OfferClosed(seq=1, order="o1", reason="taken"))
         await screen.until(lambda: len(screen.rows("offers")) == 1)
-        await pilot.press("1", "2")
+        await pilot.press("1", "o")
+        assert await phone.next() == Shift(on=True)
+        await pilot.press("2")
         assert await phone.next() == Grab(id="m1", order="o2")
         await server.publish(phone, make.offer(2, "o3"))
         await screen.until(lambda: len(screen.rows("offers")) == 2)
@@ -132,7 +135,9 @@ async def test_a_temperature_that_cannot_be_is_not_sent_and_escape_gives_up(
         screen = Screen(app, pilot)
         phone = await server.phone()
         await screen.until(lambda: bool(screen.rows("orders")))
-        await pilot.press("r", *"205", "enter", *"x", "enter", "escape", "o")
+        await pilot.press("r", *"205", "enter", *"x", "enter")
+        assert len(app.screen_stack) == 2
+        await pilot.press("escape", "o")
         assert await phone.next() == Shift(on=True)
 
 
