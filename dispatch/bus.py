@@ -15,13 +15,13 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 from dispatch.store.database import GONE
 
 CHANNEL = "qiangdan"
 HEARTBEAT_S = 5.0
 GATHER_S = 0.005
-log = get_logger("bus")
+log = logger("bus")
 
 
 class Hint(Struct, frozen=True, omit_defaults=True):

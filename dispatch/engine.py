@@ -24,7 +24,7 @@ from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
 from dispatch.grabs import close_window
 from dispatch.hub import Hub
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 from dispatch.metrics import Metrics
 from dispatch.mirror import Mirror, OrderData
 from dispatch.positions import Positions
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TOKEN_TTL = timedelta(seconds=60)
-log = get_logger("engine")
+log = logger("engine")
 
 
 class CityDesk:

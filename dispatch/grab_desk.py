@@ -14,7 +14,7 @@ from time import perf_counter
 from crew_client.protocol import GrabReason, GrabResult
 from dispatch.errors import Unavailable
 from dispatch.grabs import Acked, Answer, Ask, complete, judge_batch
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 from dispatch.metrics import Metrics
 from dispatch.mirror import Mirror
 from dispatch.store import Database
@@ -22,7 +22,7 @@ from dispatch.store import Database
 MOST = 1_000
 """The most grabs of one commit."""
 
-log = get_logger("grabs")
+log = logger("grabs")
 
 
 class GrabDesk:

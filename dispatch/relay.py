@@ -16,7 +16,7 @@ from dispatch.cities import load_city
 from dispatch.deliveries import deliveries
 from dispatch.events import Logged
 from dispatch.hub import Histories, Hub
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 from dispatch.mirror import Mirror, OrderData
 from dispatch.store import Database
 from dispatch.store.orders import ORDERS
@@ -31,7 +31,7 @@ PAGE = 500
 TAIL = 5_000
 """How many events of the past an engine reads at its start, so that crews can resume across its restart."""
 
-log = get_logger("relay")
+log = logger("relay")
 
 
 def logged(row: Any) -> Logged:

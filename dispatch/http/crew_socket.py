@@ -27,7 +27,7 @@ from dispatch.errors import DispatchError, Unavailable
 from dispatch.grabs import Acked, Answer, Ask
 from dispatch.http.session import Session
 from dispatch.hub import welcome
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 from dispatch.store.crews import Fix
 from geo import to_wgs84
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dispatch.engine import CityDesk
 
 RETRY_S = 0.5
-log = get_logger("crew")
+log = logger("crew")
 
 
 class TokenBucket:

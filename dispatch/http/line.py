@@ -15,10 +15,10 @@ from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import OPEN
 
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 
 GONE = (WebsocketClosed, ConnectionClosed, ConnectionError, asyncio.CancelledError)
-log = get_logger("line")
+log = logger("line")
 
 
 class SocketLine:

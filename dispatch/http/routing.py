@@ -21,7 +21,7 @@ from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
 from dispatch.errors import DispatchError, Forbidden, Invalid, KeyReused, Malformed, TooLarge, Unauthenticated
 from dispatch.http.reading import read_json, read_query
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ PREFIX = "/api/v1"
 SMALL = 1024 * 1024
 LARGE = 32 * 1024 * 1024
 MAX_KEY = 200
-log = get_logger("http")
+log = logger("http")
 encode = msgspec.json.Encoder().encode
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dispatch.access import Identity, Role
 from dispatch.deliveries import say
 from dispatch.http.line import GONE, SocketLine
-from dispatch.logs import get_logger
+from dispatch.logs import logger
 
 if TYPE_CHECKING:
     from dispatch.engine import Engine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_ERRORS = 20
 ERROR_WINDOW_S = 60.0
 MOST_COMMANDS = 1_000
-log = get_logger("socket")
+log = logger("socket")
 
 
 class Session:
