@@ -6,6 +6,7 @@ the log at once, and the bus tells the others.
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from dispatch.errors import NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
 from dispatch.grabs import close_window
+from dispatch.http.app import make_app
 from dispatch.hub import Hub
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
@@ -359,3 +361,20 @@ class Engine:
             self.later(self._close_window(city_id, order_id))
         return answer
 
+
+    async def touch_database(self) -> None:
+        """Return when the database has answered; raise `Unavailable` where it does not."""
+        async with self.db.connection() as conn:
+            await conn.fetchval("SELECT 1 FROM city_log LIMIT 1")
+
+
+def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socket | None) -> int:
+    """Serve one engine until SIGTERM: a Sanic of a single process, on the given socket where several share a port."""
+    assert settings.database_url is not None
+    engine = Engine(settings, settings.database_url)
+    app = make_app(engine)
+    if sock is not None:
+        app.run(sock=sock, single_process=True, motd=False, access_log=False)
+    else:
+        app.run(host=host, port=port, single_process=True, motd=False, access_log=False)
+    return 0
