@@ -71,6 +71,14 @@ def test_households_live_in_a_room_that_exists_and_in_the_zone_of_their_compound
         assert index.locate(household.lon, household.lat) == compound.zone
 
 
+def test_a_large_compound_reports_more_than_a_small_one(city: DemoCity) -> None:
+    by_size = sorted(city.compounds, key=lambda compound: compound.households)
+    small, large = ({compound.name for compound in part} for part in (by_size[:30], by_size[-30:]))
+    rng = random.Random(8)
+    drawn = [random_household(city, rng).address["compound"] for _ in range(2000)]
+    assert sum(name in large for name in drawn) > 3 * sum(name in small for name in drawn)
+
+
 def test_no_household_has_a_number_that_could_ring(city: DemoCity) -> None:
     rng = random.Random(6)
     numbers = {random_household(city, rng).phone for _ in range(200)}
