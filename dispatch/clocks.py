@@ -42,7 +42,7 @@ class Targets(Protocol):
         """Between 0 and 1."""
         ...
 
-    def seconds(self, clock: str, severity: int) -> float:
+    def target_s(self, clock: str, severity: int) -> float:
         """Return the target of a clock at a severity, in seconds."""
         ...
 
@@ -59,7 +59,7 @@ def start(clocks: Clocks, names: tuple[ClockName, ...], at: datetime, *, severit
     """Start the named clocks at `at`."""
     started = {}
     for name in names:
-        target = timedelta(seconds=targets.seconds(name, severity))
+        target = timedelta(seconds=targets.target_s(name, severity))
         started[name] = Clock(
             state="running", started_at=at, due_at=at + target, at_risk_at=at + target * targets.at_risk_share
         )
@@ -140,7 +140,7 @@ def retarget(clocks: Clocks, *, severity: int, targets: Targets) -> dict[str, Cl
     for name, clock in clocks.items():
         if clock.stopped_at is not None or clock.state == "breached":
             continue
-        target = timedelta(seconds=targets.seconds(name, severity))
+        target = timedelta(seconds=targets.target_s(name, severity))
         paused = timedelta(seconds=clock.paused_s)
         due_at = clock.started_at + target + paused
         if due_at != clock.due_at:

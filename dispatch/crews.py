@@ -17,6 +17,7 @@ from geo import distance_m
 if TYPE_CHECKING:
     from dispatch.orders import Order
     from dispatch.store import Tx
+    from dispatch.store.crews import Fix
 
 
 class Crew(Struct, frozen=True):
@@ -110,12 +111,28 @@ def hours_on_shift(crew: Crew, now: datetime) -> float:
     return max((now - crew.shift_since) / timedelta(hours=1), 0.25)
 
 
-async def set_shift(tx: "Tx", crew_id: str, on: bool) -> Crew:
-    """Begin or end a crew's shift; a repeated word changes nothing."""
+async def set_shift(tx: "Tx", crew_id: str, on: bool, *, fix: "Fix | None" = None) -> None:
+    """Begin or end a crew's shift; a repeated word changes nothing. `fix` is where the crew is as it begins.
+
+    Whereabouts belong to the shift: they are forgotten when it ends.
+    """
     crew = await tx.crews.lock_one(crew_id)
-    if crew.on_shift == on:
-        return crew
-    await tx.crews.set_shift(crew_id, on, tx.now)
-    kind = "crew.shift_started" if on else "crew.shift_ended"
-    tx.record(Event.of_crew(kind, crew_id, actor=f"crew:{crew_id}"))
-    return await tx.crews.lock_one(crew_id)
+    if crew.on_shift != on:
+        await tx.crews.set_shift(crew_id, on, tx.now)
+        kind = "crew.shift_started" if on else "crew.shift_ended"
+        tx.record(Event.of_crew(kind, crew_id, actor=f"crew:{crew_id}"))
+    if not on:
+        await tx.crews.forget_position(crew_id)
+    elif fix is not None:
+        await tx.crews.save_fixes([fix])
+
+
+async def add_crew(tx: "Tx", crew: Crew, *, actor: str) -> None:
+    """Write a new crew; its name stays out of the log."""
+    await tx.crews.insert(crew)
+    tx.record(
+        Event.of_crew(
+            "crew.added", crew.id, actor=actor,
+            skills=crew.skills, home_zone=crew.home_zone, capacity=crew.capacity,
+        )
+    )

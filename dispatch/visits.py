@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NEAR_M = 150.0
 DWELL = timedelta(seconds=5)
+JITTER = timedelta(milliseconds=500)
+"""How much later than its successor a fix may have travelled to us."""
 TRACK = timedelta(minutes=15)
 
 
@@ -42,7 +44,7 @@ def at_the_door(place: Location | None, fixes: Iterable[Mapping[str, Any]]) -> b
             since, stayed = None, False
         elif since is None:
             since = fix["received_at"]
-        elif fix["received_at"] - since >= DWELL:
+        elif fix["received_at"] - since >= DWELL - JITTER:
             stayed = True
     return stayed
 
@@ -79,7 +81,7 @@ async def _take(tx: "Tx", crew: Crew, order: Order | None, word: Progress, city:
     if order.state not in PROGRESS[to]:
         detail = f"from {order.state.value} an order cannot become {to.value}"
         return ProgressAck(word.id, word.order, error="not_possible", detail=detail)
-    moved, notes = await _moved(tx, crew, order, word, to)
+    moved, notes = await _moved(tx, crew, order, word, city)
     await tx.orders.save(moved)
     load = (moved.state in WITH_CREW) - (order.state in WITH_CREW)
     await tx.crews.add_load({crew.id: load})
@@ -89,16 +91,12 @@ async def _take(tx: "Tx", crew: Crew, order: Order | None, word: Progress, city:
             device_at=word.at, evidence=word.evidence, **notes,
         )
     )
-    if to is State.RESOLVED:
-        started = clocks.start(moved.clocks, ("call_back",), tx.now, severity=moved.severity, targets=city.targets)
-        called = moved.changed(clocks=started)
-        await tx.orders.save(called)
-        tx.record(Event.of_order("clock.started", called, actor="system:clocks", clock="call_back"))
     return ProgressAck(word.id, word.order, state=to.value, unverified=moved.unverified)
 
 
-async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, to: State) -> tuple[Order, dict[str, Any]]:
+async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, city: City) -> tuple[Order, dict[str, Any]]:
     """Return the order as the word makes it, and what the event says beside."""
+    to = State(word.to)
     running = clocks.resume(order.clocks, tx.now) if order.state is State.SUSPENDED else order.clocks
     if to is State.SUSPENDED:
         if word.reason is None:
@@ -113,9 +111,9 @@ async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, to: State) 
             state=to, clocks=clocks.stop(running, "arrival", tx.now), unverified=not proved
         ), {"unverified": not proved}
     if to is State.RESOLVED:
-        return order.changed(state=to, clocks=clocks.stop(running, "resolve", tx.now)), {
-            "without_evidence": word.evidence is None
-        }
+        stopped = clocks.stop(running, "resolve", tx.now)
+        heard_by = clocks.start(stopped, ("call_back",), tx.now, severity=order.severity, targets=city.targets)
+        return order.changed(state=to, clocks=heard_by), {"without_evidence": word.evidence is None}
     return order.changed(state=to, clocks=running), {}
 
 

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import shapely
 
-from geo.travel import EARTH_RADIUS_M
+from geo.areas import M_PER_DEGREE, plane
 
 GAP_M = 5.0
 """Borders this close run alongside."""
 ALONGSIDE_M = 20.0
 """For this long, unless they share a stretch exactly. At a common corner borders are close for a few metres, too."""
 
-_M_PER_DEGREE = float(np.radians(1.0)) * EARTH_RADIUS_M
 _SHARE_A_STRETCH = "****1****"  # DE-9IM: the borders meet in something of dimension one
 
 
@@ -38,7 +37,7 @@ class Neighbours:
             shape = self._shapes[me]
             west, south, east, north = shape.bounds
             squeeze = max(0.01, float(np.cos(np.radians(max(abs(south), abs(north))))))
-            lon, lat = GAP_M / _M_PER_DEGREE / squeeze, GAP_M / _M_PER_DEGREE
+            lon, lat = GAP_M / M_PER_DEGREE / squeeze, GAP_M / M_PER_DEGREE
             near = self._tree.query(shapely.box(west - lon, south - lat, east + lon, north + lat))
             found = [self._ids[i] for i in near if i != me and _alongside(shape, self._shapes[i])]
             self._known[zone_id] = tuple(sorted(found))
@@ -48,14 +47,9 @@ class Neighbours:
 def _alongside(one: Any, other: Any) -> bool:
     if shapely.relate_pattern(one, other, _SHARE_A_STRETCH):
         return True
-    lon, lat = shapely.get_coordinates(one)[0].tolist()
-    squeeze = max(0.01, float(np.cos(np.radians(lat))))
-
-    def metres(lonlat: Any) -> Any:
-        return (lonlat - (lon, lat)) * (_M_PER_DEGREE * squeeze, _M_PER_DEGREE)
-
-    mine = shapely.transform(shapely.boundary(one), metres)
-    theirs = shapely.transform(shapely.boundary(other), metres)
+    to_metres, _ = plane(*shapely.get_coordinates(one)[0].tolist())
+    mine = shapely.transform(shapely.boundary(one), to_metres)
+    theirs = shapely.transform(shapely.boundary(other), to_metres)
     if not shapely.dwithin(mine, theirs, GAP_M):
         return False
     close = shapely.buffer(_clip(theirs, mine), GAP_M)

@@ -7,8 +7,13 @@ from typing import Any
 
 import shapely
 
+from geo.json_strict import escape
 from geo.zone_map import Zone, ZoneProblem
 
+MAX_ZONES = 10_000
+"""Zones of a map; a city has tens to hundreds."""
+SMALLEST_DEG = 1e-9
+"""A zone that is smaller than a tenth of a millimetre is a point; geometry this small fails by underflow."""
 MAX_ID = 64
 """Characters of a zone's id."""
 MAX_NAME = 200
@@ -55,6 +60,10 @@ class ZoneReader:
             self.problems.append(ZoneProblem("/crs", None, detail))
         if not collection["features"]:
             self.problems.append(ZoneProblem("/features", None, "a map needs at least one zone; this one has none"))
+        if len(collection["features"]) > MAX_ZONES:
+            detail = f"a map has at most {MAX_ZONES:,} zones; this one has {len(collection['features']):,}"
+            self.problems.append(ZoneProblem("/features", None, detail))
+            return
         for i, feature in enumerate(collection["features"]):
             self._feature(feature, f"/features/{i}")
         self._odd(self._with_heights, "coordinates have heights, which are dropped")
@@ -151,12 +160,13 @@ class ZoneReader:
         return True
 
     def _valid(self, shape: Any, pointer: str, zone_id: str | None, label: str) -> Any:
+        west, south, east, north = shape.bounds
+        if max(east - west, north - south) < SMALLEST_DEG:
+            self._wrong(pointer, zone_id, f"{label} is empty: all of it is one point", lon=west, lat=south)
+            return None
         if not shapely.is_valid(shape):
             detail, lon, lat = _why_invalid(shape)
             self._wrong(pointer, zone_id, f"{label} is not a valid shape: {detail} at ({lon}, {lat})", lon=lon, lat=lat)
-            return None
-        if shape.area == 0.0:
-            self._wrong(pointer, zone_id, f"{label} is empty: it has no area")
             return None
         right = shapely.orient_polygons(shape)
         if not _same_winding(shape, right):
@@ -201,7 +211,9 @@ def _unstorable(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         pointer, item = waiting.pop()
         if isinstance(item, dict):
             waiting += [(f"{pointer}/{i}", name) for i, name in enumerate(item)]
-            waiting += [(f"{pointer}/{name}".encode(errors="replace").decode(), child) for name, child in item.items()]
+            waiting += [
+                (f"{pointer}/{escape(name)}".encode(errors="replace").decode(), child) for name, child in item.items()
+            ]
         elif isinstance(item, (list, tuple)):
             waiting += [(f"{pointer}/{i}", child) for i, child in enumerate(item)]
         elif isinstance(item, str) and ("\0" in item or any("\ud800" <= letter <= "\udfff" for letter in item)):

@@ -7,7 +7,8 @@ understood: its zones reach round the Earth the other way.
 
 from typing import Any
 
-from geo.coverage import find_gaps, find_overlaps
+from geo.coverage import find_overlaps
+from geo.gaps import find_gaps
 from geo.geojson import MAX_PROBLEMS, GeoJsonError, check_geojson, parse_geojson
 from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem

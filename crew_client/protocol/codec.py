@@ -12,8 +12,8 @@ FRAME_LIMIT = 64 * 1024
 
 T = TypeVar("T")
 _PATH = re.compile(r" - at `\$?([^`]*)`$")
-_from_crew = msgspec.json.Decoder(FromCrew)
-_to_crew = msgspec.json.Decoder(ToCrew)
+_from_crew: msgspec.json.Decoder[FromCrew] = msgspec.json.Decoder(FromCrew)
+_to_crew: msgspec.json.Decoder[ToCrew] = msgspec.json.Decoder(ToCrew)
 _encoder = msgspec.json.Encoder()
 
 

@@ -31,6 +31,21 @@ class GrabRow(Struct, frozen=True):
     reason: str | None
 
 
+class Fix(Struct, frozen=True):
+    """One fix of a crew's phone, WGS-84; `device_at` is the phone's time, `received_at` ours."""
+
+    crew: str
+    lon: float
+    lat: float
+    accuracy_m: float
+    device_at: datetime
+    received_at: datetime
+
+    def columns(self, city_id: str) -> tuple[Any, ...]:
+        """Return the fix as `save_positions` and `save_fixes` take it."""
+        return (city_id, self.crew, self.lon, self.lat, self.accuracy_m, self.device_at, self.received_at)
+
+
 class CrewRows:
     """Reads, locks and saves the crews of one city."""
 
@@ -68,6 +83,17 @@ class CrewRows:
     async def set_shift(self, crew_id: str, on: bool, now: datetime) -> None:
         """Begin or end a shift."""
         await self._conn.execute(CREWS["set_shift"], self._city, crew_id, on, now)
+
+    async def save_fixes(self, fixes: Sequence["Fix"]) -> None:
+        """Keep fixes: the newest as each crew's position, all of them as what an arrival is proved with."""
+        columns = [list(column) for column in zip(*[fix.columns(self._city) for fix in fixes], strict=True)]
+        newest = {fix.crew: fix.columns(self._city) for fix in fixes}
+        await self._conn.execute(CREWS["save_positions"], *[list(column) for column in zip(*newest.values(), strict=True)])
+        await self._conn.execute(CREWS["save_fixes"], *columns)
+
+    async def forget_position(self, crew_id: str) -> None:
+        """Forget where a crew is."""
+        await self._conn.execute(CREWS["forget_position"], self._city, crew_id)
 
     async def set_score(self, crew_id: str, score: float) -> None:
         """Keep a new service score."""

@@ -31,6 +31,9 @@ SET lon = excluded.lon, lat = excluded.lat, accuracy_m = excluded.accuracy_m, de
     received_at = excluded.received_at
 WHERE crew_position.received_at <= excluded.received_at
 
+-- name: forget_position: whereabouts are nobody's business after the shift
+DELETE FROM crew_position WHERE city_id = $1 AND crew_id = $2
+
 -- name: save_fixes: the fixes of crews that hold an order
 INSERT INTO crew_fix (city_id, crew_id, lon, lat, accuracy_m, device_at, received_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::timestamptz[], $7::timestamptz[])

@@ -1,0 +1,406 @@
+"""`CrewClient`: one crew's connection that looks after itself.
+
+It connects, says hello, resumes after each loss from the last seq it saw, and keeps the commands that have no verdict
+yet. The state is in `Session`, which knows no sockets; here are one task that reads, one that writes, and the rules
+for when to drop a socket: it was silent for two ping intervals (half-open: a phone in a pocket, a cell that died), a
+send took too long, or the server closed it. `backoff.why_give_up` tells which ends are final.
+
+The user's loop never holds up the protocol: messages go to a bounded inbox, and a user who is too slow finds one
+`welcome` with `resumed: false`, the whole truth, in place of what he missed (see `Inbox`). Verdicts go straight to the
+caller who waits.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType, TracebackType
+from typing import Literal
+
+from crew_client import backoff
+from crew_client.errors import ClientClosedError, CommandRefusedError
+from crew_client.inbox import Inbox
+from crew_client.protocol import (
+    Ack,
+    Decline,
+    Error,
+    Evidence,
+    FromCrew,
+    Grab,
+    GrabResult,
+    Offer,
+    Order,
+    Ping,
+    Position,
+    Progress,
+    ProgressAck,
+    ProtocolError,
+    Shift,
+    Stop,
+    ToCrew,
+    Welcome,
+    decode_to_crew,
+    encode,
+)
+from crew_client.protocol.messages import Crs, ProgressTo, SuspendReason
+from crew_client.session import Command, Session, Verdict
+from crew_client.transport import ABNORMAL, OpenSocket, Socket, SocketLostError, open_socket, socket_url
+
+ConnectionState = Literal["connecting", "online", "offline", "closed"]
+_log = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+class CrewClient:
+    """A crew's connection to a qiangdan server, for use with `async with`; entering waits for the first `welcome`.
+
+    `url` is the server's address (http(s) or ws(s)), `token` the crew's. Entering and every call raise `GaveUpError`
+    when the server has ended the connection for good; a server out of reach is tried for ever, so put a limit
+    (`asyncio.timeout`) around what should not wait for ever.
+
+    `ping_interval_s` must stay below half of the server's 60 s of patience. `ack_interval_s` is the least time between
+    two acks. A connection that held for `settled_s` starts the delays of `delays` afresh. The rest is for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        ping_interval_s: float = 20.0,
+        ack_interval_s: float = 1.0,
+        send_timeout_s: float = 10.0,
+        open_timeout_s: float = 10.0,
+        settled_s: float = 10.0,
+        inbox_limit: int = 1000,
+        clock: Callable[[], datetime] = _utc_now,
+        new_id: Callable[[], str] = _new_id,
+        rng: random.Random | None = None,
+        delays: Callable[[random.Random], Iterator[float]] = backoff.jittered,
+        open_socket: OpenSocket = open_socket,
+    ) -> None:
+        self._url = socket_url(url)
+        self._token = token
+        self._ping_interval_s = ping_interval_s
+        self._ack_interval_s = ack_interval_s
+        self._send_timeout_s = send_timeout_s
+        self._open_timeout_s = open_timeout_s
+        self._settled_s = settled_s
+        self._clock = clock
+        self._new_id = new_id
+        self._rng = rng or random.Random()
+        self._delays = delays
+        self._open_socket = open_socket
+        self._session = Session()
+        self._inbox = Inbox(inbox_limit)
+        self._waiters: dict[str, list[asyncio.Future[Verdict]]] = {}
+        self._wake = asyncio.Event()
+        self._welcomed = asyncio.Event()
+        self._welcomes = 0
+        self._state: ConnectionState = "connecting"
+        self._error: Exception | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "CrewClient":
+        if self._task is not None:
+            raise RuntimeError("a CrewClient is entered once; make another")
+        self._task = asyncio.create_task(self._run(), name="crew-client")
+        try:
+            await self._welcomed.wait()
+        except BaseException:
+            await self._stop()
+            raise
+        if self._error is not None:
+            raise self._error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    # What is known.
+
+    @property
+    def state(self) -> ConnectionState:
+        """`connecting` until the first welcome, then `online` or `offline`, at last `closed`."""
+        return self._state
+
+    @property
+    def crew(self) -> str | None:
+        """This crew's own id, once the server has said it."""
+        return self._session.mirror.crew
+
+    @property
+    def seq(self) -> int | None:
+        """The last seq of the city's log that was seen."""
+        return self._session.mirror.seq
+
+    @property
+    def on_shift(self) -> bool:
+        """Whether the crew is on shift: as last set here, else as the server said."""
+        return self._session.on_shift
+
+    @property
+    def offers(self) -> Mapping[str, Offer]:
+        """Offers that are open to this crew, by order id; a live view."""
+        return MappingProxyType(self._session.mirror.offers)
+
+    @property
+    def orders(self) -> Mapping[str, Order]:
+        """Orders that this crew holds, by id; a live view. A won order shows as soon as its `updated` is in."""
+        return MappingProxyType(self._session.mirror.orders)
+
+    @property
+    def route(self) -> tuple[Stop, ...]:
+        """The order in which the server would visit the held orders."""
+        return self._session.mirror.route
+
+    @property
+    def welcomes(self) -> int:
+        """How often a connection came about; all but the first are reconnects."""
+        return self._welcomes
+
+    def server_now(self) -> datetime:
+        """The time on the server's clock, however wrong the clock here: for countdowns."""
+        return self._clock() + self._session.server_ahead
+
+    def __aiter__(self) -> "CrewClient":
+        return self
+
+    async def __anext__(self) -> ToCrew:
+        """Wait for the next message. Repetitions and pongs are left out; one reader at a time."""
+        return await self._inbox.get()
+
+    # What the crew says.
+
+    async def grab(self, order_id: str, *, id: str | None = None) -> GrabResult:
+        """Ask for an offered order and wait for the verdict, through as many connections as it takes.
+
+        The same `id` always has the same verdict, so pass the old one to ask again after a crash. Cancelling stops
+        the asking, but a grab that was sent may have been won: then the order shows in `orders`.
+        """
+        verdict = await self._ask(Grab(id=id or self._new_id(), order=order_id))
+        if not isinstance(verdict, GrabResult):
+            raise CommandRefusedError("unexpected", "the server answered a grab with progress_ack", id=verdict.id)
+        return verdict
+
+    async def decline(self, order_id: str, reason: str | None = None, *, id: str | None = None) -> ProgressAck:
+        """Turn an offer down; it leaves `offers`. `error` in the answer says why it was not taken."""
+        return await self._ask_progress(Decline(id=id or self._new_id(), order=order_id, reason=reason))
+
+    async def progress(
+        self,
+        order_id: str,
+        to: ProgressTo,
+        *,
+        evidence: Evidence | None = None,
+        reason: SuspendReason | None = None,
+        at: datetime | None = None,
+        id: str | None = None,
+    ) -> ProgressAck:
+        """Say how the visit goes and wait until that is durable. `error` in the answer says why it was not taken.
+
+        `reason` belongs to `suspended`; `at` is the time on this device, now unless given.
+        """
+        return await self._ask_progress(
+            Progress(
+                id=id or self._new_id(),
+                order=order_id,
+                to=to,
+                at=at or self._clock(),
+                evidence=evidence,
+                reason=reason,
+            )
+        )
+
+    async def shift(self, on: bool) -> None:
+        """Begin or end the shift: now, or when next online, and restated on each reconnect."""
+        self._check_open()
+        self._session.put_shift(Shift(on=on))
+        self._wake.set()
+
+    async def position(
+        self, lon: float, lat: float, *, accuracy_m: float = 20.0, at: datetime | None = None, crs: Crs = "wgs84"
+    ) -> None:
+        """Say where the crew is, in degrees. Never waits: only the newest is kept until it can be sent."""
+        self._check_open()
+        self._session.put_position(Position(lon=lon, lat=lat, accuracy_m=accuracy_m, at=at or self._clock(), crs=crs))
+        self._wake.set()
+
+    async def _ask_progress(self, command: Decline | Progress) -> ProgressAck:
+        verdict = await self._ask(command)
+        if not isinstance(verdict, ProgressAck):
+            raise CommandRefusedError("unexpected", "the server answered progress with grab_result", id=verdict.id)
+        return verdict
+
+    async def _ask(self, command: Command) -> GrabResult | ProgressAck:
+        self._check_open()
+        self._session.ask(command)
+        self._wake.set()
+        waiter: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        waiters = self._waiters.setdefault(command.id, [])
+        waiters.append(waiter)
+        try:
+            verdict = await waiter
+        finally:
+            waiters.remove(waiter)
+            if not waiters:
+                self._waiters.pop(command.id, None)
+                self._session.withdraw(command.id)
+        if isinstance(verdict, Error):
+            raise CommandRefusedError(verdict.code, verdict.detail, id=command.id)
+        return verdict
+
+    def _check_open(self) -> None:
+        if self._task is None:
+            raise RuntimeError("enter the CrewClient first: async with CrewClient(...) as crew")
+        if self._state == "closed":
+            raise self._error or ClientClosedError()
+
+    # How the connection lives.
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        error: Exception | None = None
+        delays = self._delays(self._rng)
+        try:
+            while True:
+                welcomes, began = self._welcomes, loop.time()
+                try:
+                    await self._connect()
+                except SocketLostError as lost:
+                    _log.info("connection lost: %s", lost)
+                    final = backoff.why_give_up(lost.code)
+                    if final is not None:
+                        error = final(lost.code, lost.reason)
+                        return
+                if self._welcomes > welcomes and loop.time() - began >= self._settled_s:
+                    delays = self._delays(self._rng)
+                await asyncio.sleep(next(delays))
+        except Exception as unforeseen:
+            error = unforeseen
+            raise
+        finally:
+            self._finish(error)
+
+    async def _connect(self) -> None:
+        """Live through one connection, from the handshake to `SocketLostError`."""
+        socket = await self._open_socket(self._url, self._token, timeout_s=self._open_timeout_s)
+        writer: asyncio.Task[None] | None = None
+        try:
+            await self._send(socket, self._session.hello())
+            while True:
+                message = await self._hear(socket)
+                if message is None:
+                    continue
+                self._take(message)
+                if isinstance(message, Welcome) and writer is None:
+                    writer = asyncio.create_task(self._write(socket), name="crew-client-writer")
+        except asyncio.CancelledError:
+            # Only `_stop` cancels. The writer, woken before, has said what was left to say.
+            await socket.close()
+            raise
+        finally:
+            self._session.lost()
+            if self._state == "online":
+                self._state = "offline"
+            if writer is not None:
+                await _end(writer)
+            # A half-open socket would answer no close frame, and the new one must not wait for it.
+            socket.abort()
+
+    async def _hear(self, socket: Socket) -> ToCrew | None:
+        """Wait for one message; None for one that a newer server says and this client does not know."""
+        silence_s = 2 * self._ping_interval_s
+        try:
+            async with asyncio.timeout(silence_s):
+                frame = await socket.recv()
+        except TimeoutError:
+            raise SocketLostError(ABNORMAL, f"nothing heard for {silence_s:g} s") from None
+        try:
+            return decode_to_crew(frame)
+        except ProtocolError as error:
+            _log.warning("a message is not understood and ignored: %s", error)
+            return None
+
+    def _take(self, message: ToCrew) -> None:
+        received = self._session.receive(message, now=self._clock())
+        if isinstance(message, Welcome):
+            self._welcomes += 1
+            self._state = "online"
+            self._welcomed.set()
+        if received.verdict is not None and received.verdict.id is not None:
+            for waiter in self._waiters.get(received.verdict.id, ()):
+                if not waiter.done():
+                    waiter.set_result(received.verdict)
+        if received.new:
+            self._inbox.put(message, snapshot=lambda: self._session.snapshot(now=self._clock()))
+            self._wake.set()
+
+    async def _write(self, socket: Socket) -> None:
+        """Send what is due: states and commands at once, acks throttled, pings in time."""
+        loop = asyncio.get_running_loop()
+        ping_at = loop.time() + self._ping_interval_s
+        ack_at = loop.time()
+        acked: int | None = None
+        try:
+            while True:
+                self._wake.clear()
+                for message in self._session.outgoing():
+                    await self._send(socket, message)
+                if loop.time() >= ping_at:
+                    ping_at = loop.time() + self._ping_interval_s
+                    self._session.nudge()
+                    self._wake.set()
+                    await self._send(socket, Ping())
+                seq = self._session.mirror.seq
+                if seq is not None and seq != acked and loop.time() >= ack_at:
+                    await self._send(socket, Ack(seq=seq))
+                    acked, ack_at = seq, loop.time() + self._ack_interval_s
+                due = ping_at if self._session.mirror.seq == acked else min(ping_at, ack_at)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        await self._wake.wait()
+        except SocketLostError:
+            # The reader finds out as well, and knows what to do.
+            socket.abort()
+        except Exception:
+            _log.exception("the writer failed")
+            socket.abort()
+
+    async def _send(self, socket: Socket, message: FromCrew) -> None:
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                await socket.send(encode(message))
+        except TimeoutError:
+            raise SocketLostError(ABNORMAL, f"a send took longer than {self._send_timeout_s:g} s") from None
+
+    async def _stop(self) -> None:
+        if self._task is not None:
+            await _end(self._task)
+
+    def _finish(self, error: Exception | None) -> None:
+        self._state = "closed"
+        self._error = error
+        self._welcomed.set()
+        self._inbox.close(error)
+        for waiter in [waiter for waiters in self._waiters.values() for waiter in waiters]:
+            if not waiter.done():
+                waiter.set_exception(error or ClientClosedError())
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it is over; what it failed with was reported where it failed."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
