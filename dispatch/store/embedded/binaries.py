@@ -77,8 +77,7 @@ def reachable_programs(programs: Path, account: Account) -> Path:
     if not account.switch or _can_run(programs, account):
         return programs
     site_packages = programs.parents[2]
-    version = f"{programs}{(programs / 'postgres').stat().st_mtime_ns}"
-    name = f"postgres-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
+    name = f"postgres-{_fingerprint(site_packages)}"
     for folder in COPIES:
         copy = folder / name
         try:
@@ -93,6 +92,13 @@ def reachable_programs(programs: Path, account: Account) -> Path:
         f"made in {COPIES[0]}: install qiangdan outside of closed folders, start as another user, or set a "
         "database URL."
     )
+
+
+def _fingerprint(site_packages: Path) -> str:
+    """Tell builds apart, not places: all environments with the same wheel share a copy."""
+    libraries = sorted(path.name for path in (site_packages / LIBRARIES).glob("*"))
+    server = (site_packages / NEEDED[0] / "postgres").read_bytes()
+    return hashlib.sha256(server + "".join(libraries).encode()).hexdigest()[:16]
 
 
 def _can_run(programs: Path, account: Account) -> bool:
