@@ -95,5 +95,3 @@ class Background:
                 await self._stopping.wait()
         except TimeoutError:
             return
-
-

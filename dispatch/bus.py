@@ -186,7 +186,7 @@ class NatsBus(_Gathering):
             message = await self.next()
             try:
                 await self._client.publish(CHANNEL, message)
-            except Exception as error:  # noqa: BLE001 - a hint may be lost; the poll finds what it told of
+            except Exception as error:
                 log.debug("hint not sent", error=type(error).__name__)
 
 

@@ -67,5 +67,3 @@ async def load_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, se
     city = bare_city(city_id, settings)
     row = await conn.fetchrow(LOG["zone_map"], city_id)
     return city.with_zones(row["document"], row["version"]) if row else city
-
-

@@ -55,7 +55,9 @@ class Alarm(Struct, frozen=True):
     kind: AlarmKind
 
 
-def start(clocks: Clocks, names: tuple[ClockName, ...], at: datetime, *, severity: int, targets: Targets) -> dict[str, Clock]:
+def start(
+    clocks: Clocks, names: tuple[ClockName, ...], at: datetime, *, severity: int, targets: Targets
+) -> dict[str, Clock]:
     """Start the named clocks at `at`."""
     started = {}
     for name in names:
@@ -193,8 +195,11 @@ async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
         for alarm in fresh:
             tx.record(
                 Event.of_order(
-                    f"clock.{alarm.kind}", changed, actor="system:clocks",
-                    clock=alarm.clock, deadline=alarm.deadline,
+                    f"clock.{alarm.kind}",
+                    changed,
+                    actor="system:clocks",
+                    clock=alarm.clock,
+                    deadline=alarm.deadline,
                 )
             )
         if not fresh:

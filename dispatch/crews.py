@@ -132,7 +132,11 @@ async def add_crew(tx: "Tx", crew: Crew, *, actor: str) -> None:
     await tx.crews.insert(crew)
     tx.record(
         Event.of_crew(
-            "crew.added", crew.id, actor=actor,
-            skills=crew.skills, home_zone=crew.home_zone, capacity=crew.capacity,
+            "crew.added",
+            crew.id,
+            actor=actor,
+            skills=crew.skills,
+            home_zone=crew.home_zone,
+            capacity=crew.capacity,
         )
     )

@@ -97,4 +97,3 @@ def deliveries(seq: int, order_id: str, data: OrderData, live: LiveOrder) -> Ite
 
 def _updated(seq: int, live: LiveOrder, *, contact: bool) -> str:
     return f'{{"type":"updated","seq":{seq},"order":{order_text(live, contact=contact)}}}'
-

@@ -352,7 +352,9 @@ class Engine:
         self.metrics.progress.labels(word.to, answer.error or "taken").inc()
         return answer
 
-    async def decline(self, city_id: str, crew_id: str, message_id: str, order_id: str, reason: str | None) -> ProgressAck:
+    async def decline(
+        self, city_id: str, crew_id: str, message_id: str, order_id: str, reason: str | None
+    ) -> ProgressAck:
         """Keep a crew's no, and judge the window at once where everybody has answered."""
         answer, everybody = await self.run(
             city_id, lambda tx: visits.decline(tx, crew_id, message_id, order_id, reason), repeatable=True
@@ -360,7 +362,6 @@ class Engine:
         if everybody:
             self.later(self._close_window(city_id, order_id))
         return answer
-
 
     async def touch_database(self) -> None:
         """Return when the database has answered; raise `Unavailable` where it does not."""

@@ -31,9 +31,7 @@ class RatingIn(Struct, frozen=True, forbid_unknown_fields=True):
     comment: Annotated[str, Meta(max_length=4000)] | None = None
 
 
-async def rate(
-    tx: "Tx", order_id: str, rating: RatingIn, *, actor: str, city: City, crews: Collection[Crew]
-) -> Order:
+async def rate(tx: "Tx", order_id: str, rating: RatingIn, *, actor: str, city: City, crews: Collection[Crew]) -> Order:
     """Keep a rating of a resolved or closed order; raise `Impossible` for one that nobody has resolved yet."""
     seen = await tx.orders.find(order_id)
     locked = await tx.crews.lock([seen.crew]) if seen.crew else {}
@@ -58,9 +56,7 @@ async def _close(tx: "Tx", order: Order, rating: RatingIn, actor: str) -> Order:
     return closed
 
 
-async def _reopen(
-    tx: "Tx", order: Order, rating: RatingIn, actor: str, city: City, crews: Collection[Crew]
-) -> Order:
+async def _reopen(tx: "Tx", order: Order, rating: RatingIn, actor: str, city: City, crews: Collection[Crew]) -> Order:
     clocks_ = clocks.restart(order.clocks, "resolve", tx.now)
     order = msgspec.structs.replace(order, clocks=clocks_, crew=None, claimed_by=None, unverified=False)
     if order.zone is None:

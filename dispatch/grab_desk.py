@@ -28,9 +28,7 @@ log = logger("grabs")
 class GrabDesk:
     """Gathers the grabs of one city and has them judged in batches."""
 
-    def __init__(
-        self, db: Database, mirror: Mirror, metrics: Metrics, *, on_complete: Callable[[str], None]
-    ) -> None:
+    def __init__(self, db: Database, mirror: Mirror, metrics: Metrics, *, on_complete: Callable[[str], None]) -> None:
         self._db = db
         self._mirror = mirror
         self._metrics = metrics

@@ -231,8 +231,11 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]
         for order in won:
             tx.record(
                 Event.of_order(
-                    "order.claimed", order, actor=f"crew:{order.crew}",
-                    mode="first", closed={"reason": "taken", "cycle": order.cycle},
+                    "order.claimed",
+                    order,
+                    actor=f"crew:{order.crew}",
+                    mode="first",
+                    closed={"reason": "taken", "cycle": order.cycle},
                 )
             )
     if rows and await tx.crews.insert_grabs(tx.now, rows) < len(rows):
@@ -302,8 +305,13 @@ async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bo
     await tx.crews.add_load({decision.winner: 1})
     tx.record(
         Event.of_order(
-            "order.claimed", held, actor=f"crew:{decision.winner}",
-            mode="sealed", decision=decision, bids=bids, closed={"reason": "taken", "cycle": held.cycle},
+            "order.claimed",
+            held,
+            actor=f"crew:{decision.winner}",
+            mode="sealed",
+            decision=decision,
+            bids=bids,
+            closed={"reason": "taken", "cycle": held.cycle},
         )
     )
     return True

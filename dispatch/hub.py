@@ -93,9 +93,7 @@ class Hub:
         if line is not None:
             line.send(delivery.frame)
 
-    def tell_consoles(
-        self, city: str, frame: str, *, seq: int, live: LiveOrder | None = None
-    ) -> None:
+    def tell_consoles(self, city: str, frame: str, *, seq: int, live: LiveOrder | None = None) -> None:
         """Send an event to the consoles that want it; one that is no order's goes to all."""
         for line in list(self.consoles[city]):
             if seq > line.skip_until and (live is None or line.wants(live.order.zone, live.order.location)):
@@ -128,12 +126,8 @@ def welcome(mirror: Mirror, crew_id: str, *, server_time: Any, seq: int, resumed
 
 def snapshot(mirror: Mirror, line: ConsoleLine, *, server_time: Any) -> str:
     """Return the `snapshot` frame of a console: every open order and every crew that it wants to see."""
-    orders = ",".join(
-        live.text for live in mirror.orders.values() if line.wants(live.order.zone, live.order.location)
-    )
-    crews = say(
-        [crew_row(crew) for crew in mirror.crews.values() if line.wants(crew.home_zone, crew.position)]
-    )
+    orders = ",".join(live.text for live in mirror.orders.values() if line.wants(live.order.zone, live.order.location))
+    crews = say([crew_row(crew) for crew in mirror.crews.values() if line.wants(crew.home_zone, crew.position)])
     return (
         f'{{"type":"snapshot","seq":{mirror.seq},"epoch":"{mirror.epoch}","server_time":{say(server_time)},'
         f'"resumed":false,"orders":[{orders}],"crews":{crews}}}'

@@ -113,7 +113,5 @@ def new_order(report: ReportIn, order_id: str, city: City, now: datetime) -> Ord
         crew=None,
         claimed_by=None,
         reported_at=min(reported_at, now),
-        clocks=clocks.start(
-            {}, clocks.AT_REPORT, min(reported_at, now), severity=severity, targets=city.targets
-        ),
+        clocks=clocks.start({}, clocks.AT_REPORT, min(reported_at, now), severity=severity, targets=city.targets),
     )

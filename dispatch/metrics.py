@@ -17,15 +17,21 @@ class Metrics:
         self.offers = Counter("qiangdan_offers_total", "Offers told to crews", registry=registry)
         self.grabs = Counter("qiangdan_grabs_total", "Grabs by verdict", ["verdict"], registry=registry)
         self.batch_size = Histogram(
-            "qiangdan_commit_batch_size", "Grabs per commit", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+            "qiangdan_commit_batch_size",
+            "Grabs per commit",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
             registry=registry,
         )
         self.batch_seconds = Histogram(
-            "qiangdan_commit_seconds", "Time of a batch from its first statement to its commit", buckets=FAST,
+            "qiangdan_commit_seconds",
+            "Time of a batch from its first statement to its commit",
+            buckets=FAST,
             registry=registry,
         )
         self.overrides = Counter("qiangdan_overrides_total", "Overrides by action", ["action"], registry=registry)
-        self.progress = Counter("qiangdan_progress_total", "Progress by word and outcome", ["to", "outcome"], registry=registry)
+        self.progress = Counter(
+            "qiangdan_progress_total", "Progress by word and outcome", ["to", "outcome"], registry=registry
+        )
         self.sockets = Gauge("qiangdan_sockets", "Open sockets", ["kind"], registry=registry)
         self.sockets_closed = Counter(
             "qiangdan_sockets_closed_total", "Sockets closed by us, by code", ["code"], registry=registry
@@ -33,7 +39,10 @@ class Metrics:
         self.events = Counter("qiangdan_events_total", "Events read from the log", ["kind"], registry=registry)
         self.reader_seq = Gauge("qiangdan_reader_seq", "Where a city's reader is", ["city"], registry=registry)
         self.reader_lag = Gauge(
-            "qiangdan_reader_lag_events", "How many events a city's reader is behind the log", ["city"], registry=registry
+            "qiangdan_reader_lag_events",
+            "How many events a city's reader is behind the log",
+            ["city"],
+            registry=registry,
         )
         self.reader_age = Histogram(
             "qiangdan_event_age_seconds", "From an event's transaction to its telling", buckets=FAST, registry=registry

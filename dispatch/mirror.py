@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from crew_client.protocol import Contact, Location
-from crew_client.protocol import Order as PublicOrder
+from crew_client.protocol import Contact, Location, PublicOrder
 from dispatch.city import City
 from dispatch.crews import Crew
 from dispatch.events import Logged

@@ -145,6 +145,4 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
             await tx.orders.add_round(order, own)
             changed = order.changed(offer=msgspec.structs.replace(terms, closes_at=window_end(terms, tx.now)))
             await tx.orders.save(changed)
-            tx.record(
-                Event.of_order("order.offered_to", changed, actor="system:offers", offered=offered(changed, own))
-            )
+            tx.record(Event.of_order("order.offered_to", changed, actor="system:offers", offered=offered(changed, own)))

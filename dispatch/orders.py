@@ -21,8 +21,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from crew_client.protocol import Clock, Location
-from crew_client.protocol import Order as PublicOrder
+from crew_client.protocol import Clock, Location, PublicOrder
 from dispatch.errors import Impossible
 
 

@@ -42,7 +42,9 @@ Action = Literal[
     "undo",
 ]
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
-UNDOABLE = frozenset({"assign", "revoke", "hold", "release", "offer", "reprioritize", "move", "merge", "transfer", "cancel"})
+UNDOABLE = frozenset(
+    {"assign", "revoke", "hold", "release", "offer", "reprioritize", "move", "merge", "transfer", "cancel"}
+)
 
 
 class OverrideIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -59,7 +61,14 @@ class OverrideIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     pause_reason: Literal["resident_absent", "waiting_part", "waiting_utility"] | None = None
 
 
-NEEDS = {"assign": "crew", "reprioritize": "severity", "move": "location", "merge": "into", "transfer": "to", "pause": "pause_reason"}
+NEEDS = {
+    "assign": "crew",
+    "reprioritize": "severity",
+    "move": "location",
+    "merge": "into",
+    "transfer": "to",
+    "pause": "pause_reason",
+}
 """The field that an action cannot do without."""
 
 PAST = {
@@ -142,7 +151,9 @@ async def override(
     changed = msgspec.structs.replace(outcome.order, version=order.version + 1)
     members = await _aftermath(tx, order, changed, word, locked)
     await tx.orders.save(changed)
-    tx.record(Event.of_order(PAST[word.action], changed, actor=actor, action=word.action, reason=word.reason, **members))
+    tx.record(
+        Event.of_order(PAST[word.action], changed, actor=actor, action=word.action, reason=word.reason, **members)
+    )
     if outcome.circle is not None:
         await offers.announce(tx, changed, outcome.circle, actor=actor)
     await tx.orders.insert_override(
@@ -235,9 +246,7 @@ def _hold(order: Order, desk: Desk) -> Outcome:
 
 def _release(order: Order, desk: Desk) -> Outcome:
     free = _without_crew(order, desk)
-    ended = msgspec.structs.replace(
-        free, transferred_to=None, clocks=clocks.stop(free.clocks, "transfer", desk.tx.now)
-    )
+    ended = msgspec.structs.replace(free, transferred_to=None, clocks=clocks.stop(free.clocks, "transfer", desk.tx.now))
     if order.zone is None:
         return Outcome(msgspec.structs.replace(ended, state=State.UNZONED))
     return _opened(ended, desk)
@@ -298,13 +307,9 @@ def _unmerge(order: Order, desk: Desk) -> Outcome:
 
 def _transfer(order: Order, desk: Desk) -> Outcome:
     free = _without_crew(order, desk)
-    started = clocks.start(
-        free.clocks, ("transfer",), desk.tx.now, severity=order.severity, targets=desk.city.targets
-    )
+    started = clocks.start(free.clocks, ("transfer",), desk.tx.now, severity=order.severity, targets=desk.city.targets)
     return Outcome(
-        msgspec.structs.replace(
-            free, state=State.TRANSFERRED, offer=None, transferred_to=desk.word.to, clocks=started
-        )
+        msgspec.structs.replace(free, state=State.TRANSFERRED, offer=None, transferred_to=desk.word.to, clocks=started)
     )
 
 

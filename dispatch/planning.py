@@ -82,5 +82,3 @@ async def _nobody(tx: "Tx", order: Order, why: str) -> None:
     changed = order.changed(offer=terms)
     await tx.orders.save(changed)
     tx.record(Event.of_order("order.stranded", changed, actor=ACTOR, reason=why))
-
-

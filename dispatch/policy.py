@@ -22,14 +22,15 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["first", "sealed"] = "sealed"
     window_s: Seconds = 6.0
     tie_s: Seconds = 30.0
-    ring_s: tuple[Seconds, Seconds] | Seconds = (15.0, 30.0)
+    # Not `tuple[Seconds, Seconds]`: msgspec 0.22 crashes in the garbage collector on a union with a fixed tuple.
+    ring_s: Annotated[tuple[Seconds, ...], Meta(min_length=2, max_length=2)] | Seconds = (15.0, 30.0)
     assign_after_s: Seconds = 60.0
 
     @property
     def rings(self) -> tuple[float, float]:
         """The seconds after which ring 1 and ring 2 open."""
         if isinstance(self.ring_s, tuple):
-            return self.ring_s
+            return self.ring_s[0], self.ring_s[1]
         return self.ring_s, 2 * self.ring_s
 
 
@@ -52,7 +53,12 @@ def read_policy(raw: dict[str, Any] | None, default: GrabPolicy, *, pointer: str
 
 
 def machine_takes_over(
-    policy: GrabPolicy, opened_at: datetime, *, arrival_due: datetime | None, best_eta_s: float | None, margin_s: float = 20
+    policy: GrabPolicy,
+    opened_at: datetime,
+    *,
+    arrival_due: datetime | None,
+    best_eta_s: float | None,
+    margin_s: float = 20,
 ) -> datetime:
     """Return when assignment takes over: after `assign_after_s`, but never later than the last moment at which the
     nearest crew, `best_eta_s` away, can still be at the door at `arrival_due` with `margin_s` to spare.

@@ -61,8 +61,12 @@ class Positions:
             self._notice(
                 mirror,
                 Fix(
-                    row["crew_id"], row["lon"], row["lat"], row["accuracy_m"],
-                    device_at=row["received_at"], received_at=row["received_at"],
+                    row["crew_id"],
+                    row["lon"],
+                    row["lat"],
+                    row["accuracy_m"],
+                    device_at=row["received_at"],
+                    received_at=row["received_at"],
                 ),
             )
 

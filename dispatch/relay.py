@@ -19,9 +19,9 @@ from dispatch.hub import Histories, Hub
 from dispatch.logs import logger
 from dispatch.mirror import Mirror, OrderData
 from dispatch.store import Database
+from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
 from dispatch.store.rows import crew_of, order_of
-from dispatch.store.crews import CREWS
 from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ class Relay:
         async with self._reading:
             while True:
                 async with self.db.connection() as conn:
-                    rows = await conn.fetch(
-                        LOG["read_with_particulars"], self.mirror.city.id, self.mirror.seq, PAGE
-                    )
+                    rows = await conn.fetch(LOG["read_with_particulars"], self.mirror.city.id, self.mirror.seq, PAGE)
                 for row in rows:
                     await self._tell(row)
                 told += len(rows)
@@ -175,4 +173,3 @@ def event_row(event: Logged) -> dict[str, Any]:
 def event_frame(event: Logged) -> str:
     """Return an event as the frame that consoles get."""
     return msgspec.json.encode({"type": "event", **event_row(event)}).decode()
-

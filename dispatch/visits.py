@@ -87,8 +87,12 @@ async def _take(tx: "Tx", crew: Crew, order: Order | None, word: Progress, city:
     await tx.crews.add_load({crew.id: load})
     tx.record(
         Event.of_order(
-            f"order.{to.value}", moved, actor=f"crew:{crew.id}",
-            device_at=word.at, evidence=word.evidence, **notes,
+            f"order.{to.value}",
+            moved,
+            actor=f"crew:{crew.id}",
+            device_at=word.at,
+            evidence=word.evidence,
+            **notes,
         )
     )
     return ProgressAck(word.id, word.order, state=to.value, unverified=moved.unverified)
@@ -107,9 +111,9 @@ async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, city: City)
         }
     if to is State.ARRIVED:
         proved = at_the_door(order.location, await tx.crews.fixes_since(crew.id, tx.now - TRACK))
-        return order.changed(
-            state=to, clocks=clocks.stop(running, "arrival", tx.now), unverified=not proved
-        ), {"unverified": not proved}
+        return order.changed(state=to, clocks=clocks.stop(running, "arrival", tx.now), unverified=not proved), {
+            "unverified": not proved
+        }
     if to is State.RESOLVED:
         stopped = clocks.stop(running, "resolve", tx.now)
         heard_by = clocks.start(stopped, ("call_back",), tx.now, severity=order.severity, targets=city.targets)
@@ -117,7 +121,9 @@ async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, city: City)
     return order.changed(state=to, clocks=running), {}
 
 
-async def decline(tx: "Tx", crew_id: str, message_id: str, order_id: str, reason: str | None) -> tuple[ProgressAck, bool]:
+async def decline(
+    tx: "Tx", crew_id: str, message_id: str, order_id: str, reason: str | None
+) -> tuple[ProgressAck, bool]:
     """Keep a crew's no to an offer; also return whether everybody has answered now."""
     known = await tx.crews.known_command(crew_id, message_id)
     order = (await tx.orders.lock([order_id])).get(order_id)
@@ -125,7 +131,12 @@ async def decline(tx: "Tx", crew_id: str, message_id: str, order_id: str, reason
         return ProgressAck(message_id, order_id, error="unknown_order", detail="no such order in this city"), False
     if known is None and order.state is State.OFFERED:
         await tx.crews.insert_command(
-            crew_id, message_id, kind=f"decline:{order.cycle}", order_id=order_id, device_at=None, now=tx.now,
+            crew_id,
+            message_id,
+            kind=f"decline:{order.cycle}",
+            order_id=order_id,
+            device_at=None,
+            now=tx.now,
             answer=ProgressAck(message_id, order_id, state=order.state.value),
         )
         tx.record(Event.of_order("order.declined", order, actor=f"crew:{crew_id}", by=crew_id, reason=reason))

@@ -168,7 +168,10 @@ def _mount_pages(app: Sanic) -> None:
         page = folder.joinpath(file).read_text(encoding="utf-8")
 
         async def show(_request: Request, page: str = page) -> HTTPResponse:
-            return html(page, headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"})
+            return html(
+                page,
+                headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"},
+            )
 
         app.add_route(show, path, name=f"page_{file.removesuffix('.html')}")
 
@@ -194,5 +197,3 @@ def _mount_errors(app: Sanic) -> None:
             return problem(Unavailable("this took too long"))
         log.error("a request failed", path=request.path, exc_info=error)
         return problem(DispatchError("something went wrong here; it has been written down"))
-
-

@@ -5,10 +5,9 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from crew_client.protocol import FromCrew, Pong, ToCrew
+from crew_client.protocol import FromCrew, Pong, PublicOrder, ToCrew
 from dispatch.http.console_socket import ConsoleAck, ConsoleHello, ConsolePing
 from dispatch.http.shapes import CrewOut, EventOut
-from crew_client.protocol import Order as PublicOrder
 
 
 class Snapshot(Struct, frozen=True, tag="snapshot"):
@@ -96,5 +95,3 @@ def asyncapi_document() -> bytes:
         "components": {"messages": messages, "schemas": components},
     }
     return msgspec.json.encode(document)
-
-

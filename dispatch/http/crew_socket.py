@@ -122,9 +122,7 @@ class CrewSession(Session):
         replaced = self.engine.hub.join(city, self.crew, self.line)
         if replaced is not None:
             replaced.close(4409, "another connection of this crew has taken over")
-        self.line.send(
-            welcome(mirror, self.crew, server_time=self.engine.now(), seq=seq, resumed=missed is not None)
-        )
+        self.line.send(welcome(mirror, self.crew, server_time=self.engine.now(), seq=seq, resumed=missed is not None))
         for frame in missed or ():
             self.line.send(frame)
         self.desk = desk
@@ -180,9 +178,7 @@ class CrewSession(Session):
                 say({"type": "grab_ack", "id": answer.message, "order": answer.order, "closes_at": answer.closes_at})
             )
         else:
-            self.error(
-                "id_reused", f"this id named a grab of order {answer.earlier_order} before", id=answer.message
-            )
+            self.error("id_reused", f"this id named a grab of order {answer.earlier_order} before", id=answer.message)
 
     async def _obey(self, message: Shift | Position | Decline | Progress) -> None:
         """Do what the message says; while the database is away, wait, for as long as the socket lives."""

@@ -80,7 +80,10 @@ def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
             }
         )
     if route.body is bytes:
-        operation["requestBody"] = {"required": True, "content": {"application/geo+json": {"schema": {"type": "object"}}}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/geo+json": {"schema": {"type": "object"}}},
+        }
     elif route.body is not None:
         schema = by_kind[repr(route.body)]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}

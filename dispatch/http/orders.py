@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Raw
 from ulid import ULID
 
-from crew_client.protocol import Order as PublicOrder
+from crew_client.protocol import PublicOrder
 from dispatch.crews import candidates
 from dispatch.errors import DispatchError, Invalid, NotFound
 from dispatch.http.routing import Call, Page, Routes
@@ -85,7 +85,12 @@ async def get_order(call: Call) -> dict[str, Any]:
             for g in grabs
         ],
         "decisions": [
-            {"cycle": data["cycle"], "mode": data["mode"], "crew": data["order"]["crew"], **(data.get("decision") or {})}
+            {
+                "cycle": data["cycle"],
+                "mode": data["mode"],
+                "crew": data["order"]["crew"],
+                **(data.get("decision") or {}),
+            }
             for data in decided
         ],
     }
@@ -108,9 +113,7 @@ async def get_candidates(call: Call) -> Page:
         else crew
         for crew in crews
     ]
-    ranked = candidates(
-        order, crews, travel=call.mirror.city.travel, zones=order.offer.zones if order.offer else None
-    )
+    ranked = candidates(order, crews, travel=call.mirror.city.travel, zones=order.offer.zones if order.offer else None)
     start = int(call.query.cursor) if call.query.cursor and call.query.cursor.isdecimal() else 0
     end = start + call.query.limit
     return Page(ranked[start:end], str(end) if end < len(ranked) else None)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from msgspec import Raw
 from ulid import ULID
 
-from crew_client.protocol import Order as PublicOrder
+from crew_client.protocol import PublicOrder
 from dispatch.errors import NotFound
 from dispatch.feedback import RatingIn, rate
 from dispatch.http.routing import Call, Routes

@@ -118,9 +118,7 @@ class Routes:
 
         def add(handler: Commander) -> Commander:
             summary = (handler.__doc__ or "").split("\n")[0]
-            self.table.append(
-                Route(method=method, path=path, roles=roles, summary=summary, commander=handler, **more)
-            )
+            self.table.append(Route(method=method, path=path, roles=roles, summary=summary, commander=handler, **more))
             return handler
 
         return add
@@ -170,7 +168,9 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     if identity is None:
         raise Unauthenticated("this token is not known" if token else None)
     if not identity.may(route.roles):
-        raise Forbidden(f"needs role {' or '.join(sorted(route.roles - {'admin'}) or ['admin'])}, the token is {identity.role}'s")
+        raise Forbidden(
+            f"needs role {' or '.join(sorted(route.roles - {'admin'}) or ['admin'])}, the token is {identity.role}'s"
+        )
     for value in path.values():
         if "\0" in value:
             raise errors.NotFound("there is no such id")
@@ -185,7 +185,10 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
             raise Malformed("this route needs a JSON body")
         call.body = read_json(call.raw, route.body)
     if route.reader is not None:
-        return respond(route.status, await engine.command(route.reader(call)) if route.method != "GET" else await route.reader(call))
+        return respond(
+            route.status,
+            await engine.command(route.reader(call)) if route.method != "GET" else await route.reader(call),
+        )
     return await engine.command(_transact(route, call, request.headers.get("idempotency-key")))
 
 
@@ -199,7 +202,9 @@ async def _transact(route: Route, call: Call, key: str | None) -> HTTPResponse:
     call.key = key
     own = key is None
     stored = key if key is not None else f"own:{ULID()}"
-    body_hash = blake2b(b"\0".join((route.name.encode(), repr(sorted(call.path.items())).encode(), call.raw)), digest_size=32).digest()
+    body_hash = blake2b(
+        b"\0".join((route.name.encode(), repr(sorted(call.path.items())).encode(), call.raw)), digest_size=32
+    ).digest()
     tried = False
 
     async def step(tx: "Tx") -> tuple[int, bytes]:
@@ -252,9 +257,7 @@ def problem(error: DispatchError) -> HTTPResponse:
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.status == 503:
         headers["Retry-After"] = "2"
-    return HTTPResponse(
-        encode(document), status=error.status, content_type="application/problem+json", headers=headers
-    )
+    return HTTPResponse(encode(document), status=error.status, content_type="application/problem+json", headers=headers)
 
 
 class Page(Struct, frozen=True):

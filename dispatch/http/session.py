@@ -41,7 +41,9 @@ class Session:
         self._working: asyncio.Task[None] | None = None
         limits = engine.settings.sockets
         self.line = SocketLine(
-            ws, queue=limits.queue, send_timeout_s=limits.send_timeout_s,
+            ws,
+            queue=limits.queue,
+            send_timeout_s=limits.send_timeout_s,
             on_close=lambda code: engine.metrics.sockets_closed.labels(str(code)).inc(),
         )
         self._watch = watch
@@ -69,7 +71,9 @@ class Session:
         """Learn whose token it is; a bad one closes the socket."""
         identity = await self.engine.command(self.engine.identify(token))
         if identity is None or not identity.may(self.roles):
-            self.line.close(4401, "this token is not known here" if identity is None else "this token is for other work")
+            self.line.close(
+                4401, "this token is not known here" if identity is None else "this token is for other work"
+            )
             return False
         self.identity = identity
         return True

@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from crew_client.protocol import Location
-from crew_client.protocol import Order as PublicOrder
+from crew_client.protocol import Contact, Location, PublicOrder
 from dispatch.errors import Invalid
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
@@ -120,6 +119,8 @@ class OrderDetail(PublicOrder, frozen=True, kw_only=True):
     timeline: list[EventOut]
     grabs: list[GrabOut]
     decisions: list[dict[str, Any]]
+    description: str | None = None
+    contact: Contact | None = None
     merged_into: str | None = None
     transferred_to: str | None = None
 
@@ -268,5 +269,3 @@ def aware(moment: datetime | None, name: str) -> datetime | None:
     if moment is not None and moment.tzinfo is None:
         raise Invalid.field(f"/{name}", "give the time with its offset, as in 2026-01-15T08:30:00+08:00")
     return moment
-
-

@@ -88,7 +88,9 @@ class CrewRows:
         """Keep fixes: the newest as each crew's position, all of them as what an arrival is proved with."""
         columns = [list(column) for column in zip(*[fix.columns(self._city) for fix in fixes], strict=True)]
         newest = {fix.crew: fix.columns(self._city) for fix in fixes}
-        await self._conn.execute(CREWS["save_positions"], *[list(column) for column in zip(*newest.values(), strict=True)])
+        await self._conn.execute(
+            CREWS["save_positions"], *[list(column) for column in zip(*newest.values(), strict=True)]
+        )
         await self._conn.execute(CREWS["save_fixes"], *columns)
 
     async def forget_position(self, crew_id: str) -> None:
@@ -156,7 +158,15 @@ class CrewRows:
         return await self._conn.fetchrow(CREWS["known_command"], self._city, crew_id, message_id)
 
     async def insert_command(
-        self, crew_id: str, message_id: str, *, kind: str, order_id: str, device_at: datetime | None, now: datetime, answer: Any
+        self,
+        crew_id: str,
+        message_id: str,
+        *,
+        kind: str,
+        order_id: str,
+        device_at: datetime | None,
+        now: datetime,
+        answer: Any,
     ) -> None:
         """Keep a command with its answer."""
         await self._conn.execute(

@@ -46,7 +46,7 @@ CROSSED = (
 """Two transactions were in each other's way; the same again will do."""
 
 
-class TryAgain(Exception):  # noqa: N818 - a signal to the edge, not an error that anybody sees
+class TryAgain(Exception):
     """A step saw that a row changed between its look and its lock; the edge runs it once more."""
 
 

@@ -174,9 +174,7 @@ class OrderRows:
         """Mark an override as taken back."""
         await self._conn.execute(ORDERS["mark_undone"], self._city, override_id)
 
-    async def insert_rating(
-        self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool
-    ) -> None:
+    async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
         """Write what the resident says."""
         await self._conn.execute(
             ORDERS["insert_rating"], self._city, order.id, self._now, actor, order.crew, stars, comment, resolved

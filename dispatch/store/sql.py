@@ -1,7 +1,7 @@
 """SQL lives in files beside this one: named blocks, each with its purpose in the line that names it.
 
-    -- name: lock_orders: the rows of these orders, locked in a fixed order
-    SELECT ...
+-- name: lock_orders: the rows of these orders, locked in a fixed order
+SELECT ...
 """
 
 import re
