@@ -11,15 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-import asyncpg
 import msgspec
 from msgspec import Struct
 
 from dispatch.logs import logger
-from dispatch.store.database import GONE
+from dispatch.store.notify import CHANNEL, Notifier, listen
 
-CHANNEL = "qiangdan"
-HEARTBEAT_S = 5.0
 GATHER_S = 0.005
 log = logger("bus")
 
@@ -92,58 +89,27 @@ class PostgresBus(_Gathering):
     def __init__(self, url: str, sender: str) -> None:
         super().__init__(sender)
         self._url = url
+        self._notifier = Notifier(url)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, listener: Listener | None) -> None:
         """Begin to send and, where there is a listener, to listen."""
         self._tasks.append(asyncio.create_task(self._send(), name="bus-send"))
         if listener is not None:
-            self._tasks.append(asyncio.create_task(self._listen(listener), name="bus-listen"))
+            heard = listen(self._url, lambda payload: _pass_on(payload, self.sender, listener))
+            self._tasks.append(asyncio.create_task(heard, name="bus-listen"))
 
     async def stop(self) -> None:
         """Stop sending and listening."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(
-            self._url, timeout=5, command_timeout=5, server_settings={"application_name": "qiangdan-bus"}
-        )
+        self._notifier.close()
 
     async def _send(self) -> None:
-        conn = None
         while True:
             message = await self.next()
-            try:
-                if conn is None or conn.is_closed():
-                    conn = await self._connect()
-                await conn.execute("SELECT pg_notify($1, $2)", CHANNEL, message.decode())
-            except (*GONE, asyncpg.PostgresError) as error:
-                log.debug("hint not sent", error=type(error).__name__)
-                if conn is not None:
-                    conn.terminate()
-                conn = None
-                await asyncio.sleep(0.2)
-
-    async def _listen(self, listener: Listener) -> None:
-        def heard(_conn: Any, _pid: int, _channel: str, payload: str) -> None:
-            _pass_on(payload, self.sender, listener)
-
-        while True:
-            conn = None
-            try:
-                conn = await self._connect()
-                await conn.add_listener(CHANNEL, heard)
-                while True:
-                    await asyncio.sleep(HEARTBEAT_S)
-                    await conn.fetchval("SELECT 1")
-            except (*GONE, asyncpg.PostgresError) as error:
-                log.debug("not listening", error=type(error).__name__)
-                await asyncio.sleep(0.5)
-            finally:
-                if conn is not None:
-                    conn.terminate()
+            await self._notifier.send(message.decode())
 
 
 class NatsBus(_Gathering):

@@ -59,7 +59,7 @@ def start(
     clocks: Clocks, names: tuple[ClockName, ...], at: datetime, *, severity: int, targets: Targets
 ) -> dict[str, Clock]:
     """Start the named clocks at `at`."""
-    started = {}
+    started: dict[str, Clock] = {}
     for name in names:
         target = timedelta(seconds=targets.target_s(name, severity))
         started[name] = Clock(

@@ -65,7 +65,8 @@ class GrabDesk:
         await self._idle.wait()
 
     def _next_batch(self) -> list[tuple[Ask, asyncio.Future[Answer]]]:
-        batch, later = [], []
+        batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
+        later: list[tuple[Ask, asyncio.Future[Answer]]] = []
         crews: set[str] = set()
         orders: set[str] = set()
         while self._waiting and len(batch) < MOST:

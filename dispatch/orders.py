@@ -112,7 +112,7 @@ class Terms(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """An order with everything that decides about it. `location` is WGS-84; `clocks` by name (see `dispatch.clocks`)."""
+    """An order with all that decides about it. `location` is WGS-84; `clocks` by name (see `dispatch.clocks`)."""
 
     id: str
     version: int

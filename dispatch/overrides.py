@@ -132,7 +132,7 @@ async def override(
     before = msgspec.json.decode(undone["before"], type=Order) if undone else None
     concerned = {crew for crew in (seen.crew, word.crew, before.crew if before else None) if crew}
     locked = await tx.crews.lock(sorted(concerned)) if concerned else {}
-    orders = await tx.orders.lock(sorted({order_id, word.into} - {None}) if word.into else [order_id])  # type: ignore[type-var]
+    orders = await tx.orders.lock(sorted({order_id, word.into or order_id}))
     order = orders[order_id]
     if order.crew is not None and order.crew not in locked:
         raise TryAgain

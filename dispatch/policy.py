@@ -1,5 +1,6 @@
 """The grab policy of a zone: how long an offer stays sealed, how it widens, when the machine takes over."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -34,7 +35,7 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
         return self.ring_s, 2 * self.ring_s
 
 
-def read_policy(raw: dict[str, Any] | None, default: GrabPolicy, *, pointer: str) -> GrabPolicy:
+def read_policy(raw: Mapping[str, Any] | None, default: GrabPolicy, *, pointer: str) -> GrabPolicy:
     """Return the policy that a zone's `properties.policy` asks for; what it leaves out is the default's.
 
     Raises `Invalid`, with a pointer below `pointer`, for an unknown key or a value out of range.
@@ -60,10 +61,11 @@ def machine_takes_over(
     best_eta_s: float | None,
     margin_s: float = 20,
 ) -> datetime:
-    """Return when assignment takes over: after `assign_after_s`, but never later than the last moment at which the
-    nearest crew, `best_eta_s` away, can still be at the door at `arrival_due` with `margin_s` to spare.
+    """Return when assignment takes over: after `assign_after_s`, or earlier where the deadline asks for it.
 
-    Where no crew can make the deadline any more there is no such moment, and the policy's time stands.
+    It is never later than the last moment at which the nearest crew, `best_eta_s` away, can still be at the door at
+    `arrival_due` with `margin_s` to spare. Where no crew can make the deadline any more there is no such moment, and
+    the policy's time stands.
     """
     usual = opened_at + timedelta(seconds=policy.assign_after_s)
     if arrival_due is None or best_eta_s is None:

@@ -77,7 +77,7 @@ async def _take(tx: "Tx", crew: Crew, order: Order | None, word: Progress, city:
     if order.crew != crew.id or order.state not in WITH_CREW | {State.SUSPENDED, State.RESOLVED}:
         return ProgressAck(word.id, word.order, error="not_yours", detail=f"the order is {order.state.value}")
     if order.state is to:
-        return ProgressAck(word.id, word.order, state=to.value, unverified=order.unverified)
+        return ProgressAck(word.id, word.order, state=word.to, unverified=order.unverified)
     if order.state not in PROGRESS[to]:
         detail = f"from {order.state.value} an order cannot become {to.value}"
         return ProgressAck(word.id, word.order, error="not_possible", detail=detail)
@@ -95,7 +95,7 @@ async def _take(tx: "Tx", crew: Crew, order: Order | None, word: Progress, city:
             **notes,
         )
     )
-    return ProgressAck(word.id, word.order, state=to.value, unverified=moved.unverified)
+    return ProgressAck(word.id, word.order, state=word.to, unverified=moved.unverified)
 
 
 async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, city: City) -> tuple[Order, dict[str, Any]]:

@@ -17,7 +17,7 @@ from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.openapi import openapi_document
-from dispatch.http.routing import LARGE, Routes, bearer, mount, problem
+from dispatch.http.routing import LARGE, App, Routes, bearer, mount, problem
 from dispatch.http.session import Session, Watch
 from dispatch.logs import logger
 
@@ -38,9 +38,9 @@ def all_routes() -> Routes:
     return together
 
 
-def make_app(engine: "Engine", *, name: str = "qiangdan") -> Sanic:
+def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     """Return the application of an engine; the engine is started and stopped with it."""
-    app = Sanic(name, configure_logging=False)
+    app: App = Sanic(name, configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=LARGE + 1024,
         REQUEST_TIMEOUT=60,
@@ -64,11 +64,11 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> Sanic:
     _mount_errors(app)
 
     @app.before_server_start
-    async def _start(_app: Sanic) -> None:
+    async def _start(_app: App) -> None:
         await engine.start()
 
     @app.before_server_stop
-    async def _drain(_app: Sanic) -> None:
+    async def _drain(_app: App) -> None:
         await drain(engine)
 
     return app
@@ -85,7 +85,7 @@ async def drain(engine: "Engine") -> None:
         await asyncio.sleep(min(0.2 + len(lines) / 5000, 3))
 
 
-def _mount_health(app: Sanic, engine: "Engine", routes: Routes) -> None:
+def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
     openapi, asyncapi = openapi_document(routes), asyncapi_document()
 
     @app.get("/healthz")
@@ -118,11 +118,11 @@ def _mount_health(app: Sanic, engine: "Engine", routes: Routes) -> None:
         return raw(asyncapi, content_type="application/json")
 
 
-def _mount_sockets(app: Sanic, engine: "Engine") -> None:
+def _mount_sockets(app: App, engine: "Engine") -> None:
     watch = Watch(engine.settings.sockets.idle_timeout_s)
 
     @app.after_server_start
-    async def _watch(_app: Sanic) -> None:
+    async def _watch(_app: App) -> None:
         _app.ctx.watching = asyncio.create_task(watch.run())
 
         def replaced(city: str, crew: str, session: str) -> None:
@@ -133,7 +133,7 @@ def _mount_sockets(app: Sanic, engine: "Engine") -> None:
         engine.on_replaced = replaced
 
     @app.before_server_stop
-    async def _unwatch(_app: Sanic) -> None:
+    async def _unwatch(_app: App) -> None:
         _app.ctx.watching.cancel()
 
     def serve(kind: type[Session]) -> Any:
@@ -158,11 +158,11 @@ def foreign(request: Request) -> bool:
     origin = request.headers.get("origin")
     if not origin:
         return False
-    host = (request.headers.get("x-forwarded-host") or request.headers.get("host") or "").lower()
-    return urlsplit(origin).netloc.lower() != host
+    host: str = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
+    return str(urlsplit(origin).netloc).lower() != host.lower()
 
 
-def _mount_pages(app: Sanic) -> None:
+def _mount_pages(app: App) -> None:
     folder = resources.files("dispatch.http").joinpath("pages")
     for path, file in PAGES.items():
         page = folder.joinpath(file).read_text(encoding="utf-8")
@@ -176,7 +176,7 @@ def _mount_pages(app: Sanic) -> None:
         app.add_route(show, path, name=f"page_{file.removesuffix('.html')}")
 
 
-def _mount_errors(app: Sanic) -> None:
+def _mount_errors(app: App) -> None:
     @app.exception(Exception)
     async def failed(request: Request, error: Exception) -> HTTPResponse:
         if isinstance(error, DispatchError):

@@ -5,11 +5,11 @@ table. `read` routes look, `command` routes run as one transaction and keep thei
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from hashlib import blake2b
 from hmac import digest
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dispatch.mirror import Mirror
     from dispatch.store import Tx
 
+App: TypeAlias = "Sanic[Any, Any]"
 PREFIX = "/api/v1"
 SMALL = 1024 * 1024
 LARGE = 32 * 1024 * 1024
@@ -68,12 +69,12 @@ class Call:
         return f"qd_{urlsafe_b64encode(text).decode().rstrip('=')}"
 
 
-Reader = Callable[[Call], Awaitable[Any]]
-Commander = Callable[[Call, "Tx"], Awaitable[tuple[int, Any]]]
+Reader = Callable[[Call], Coroutine[Any, Any, Any]]
+Commander = Callable[[Call, "Tx"], Coroutine[Any, Any, tuple[int, Any]]]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One route: `roles` who may use it, `body`, `query`, `answer` what goes in and out; `secret` answers are not kept."""
+    """One route: `roles` may use it; `body`, `query`, `answer` go in and out; a `secret` answer is not kept."""
 
     method: str
     path: str
@@ -134,13 +135,13 @@ class Routes:
         return add
 
 
-def mount(app: Sanic, engine: "Engine", routes: Routes) -> None:
+def mount(app: App, engine: "Engine", routes: Routes) -> None:
     """Serve the routes under `/api/v1`."""
     for route in routes.table:
         app.add_route(_handler(engine, route), PREFIX + route.path, methods=[route.method], name=route.name)
 
 
-def _handler(engine: "Engine", route: Route) -> Callable[..., Awaitable[HTTPResponse]]:
+def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
     async def handle(request: Request, **path: str) -> HTTPResponse:
         begun = perf_counter()
         status = 500

@@ -139,7 +139,7 @@ class CrewRows:
 
     async def open_bids(self, order: "Order") -> "list[asyncpg.Record]":
         """Return the bids of an order that have no verdict yet, oldest first."""
-        return await self._conn.fetch(CREWS["open_bids"], self._city, order.id, order.cycle)
+        return list(await self._conn.fetch(CREWS["open_bids"], self._city, order.id, order.cycle))
 
     async def settle_bids(
         self, order: "Order", *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None
@@ -175,4 +175,4 @@ class CrewRows:
 
     async def fixes_since(self, crew_id: str, since: datetime) -> "list[asyncpg.Record]":
         """Return a crew's fixes since a moment, oldest first."""
-        return await self._conn.fetch(CREWS["fixes_since"], self._city, crew_id, since)
+        return list(await self._conn.fetch(CREWS["fixes_since"], self._city, crew_id, since))

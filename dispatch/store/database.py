@@ -98,7 +98,7 @@ class Database:
         pool = await self.open()
         try:
             async with pool.acquire(timeout=5) as conn:
-                yield conn  # type: ignore[misc]  # the pool's proxy behaves as a connection
+                yield conn
         except GONE as error:
             raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
 
@@ -121,7 +121,7 @@ class Database:
                 running = conn.transaction()
                 await running.start()
                 try:
-                    tx = Tx(conn, city_id, await conn.fetchval("SELECT now()"))  # type: ignore[arg-type]
+                    tx = Tx(conn, city_id, await conn.fetchval("SELECT now()"))
                     yield tx
                     await tx.append_events()
                 except BaseException:
@@ -147,8 +147,7 @@ class Database:
         while True:
             try:
                 async with self.transaction(city_id) as tx:
-                    answer = await step(tx)
-                return answer
+                    return await step(tx)
             except (TryAgain, *CROSSED):
                 crossed += 1
                 if crossed > 10:

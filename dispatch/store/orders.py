@@ -1,6 +1,6 @@
 """The rows of orders inside a transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ class OrderRows:
         """Look at an open offer again at another time; its version does not change."""
         await self._conn.execute(ORDERS["reschedule"], self._city, order.id, offer_due_at, assign_at)
 
-    async def add_round(self, order: Order, circle: Sequence[Candidate]) -> None:
+    async def add_round(self, order: Order, circle: Collection[Candidate]) -> None:
         """Write down who is offered an order from now on."""
         await self._conn.execute(
             ORDERS["insert_round"],

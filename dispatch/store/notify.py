@@ -1,0 +1,69 @@
+"""LISTEN and NOTIFY on connections of their own, so that neither a lock nor a lost link touches what does work."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from dispatch.logs import logger
+from dispatch.store.connect import Connection
+from dispatch.store.database import GONE
+
+CHANNEL = "qiangdan"
+HEARTBEAT_S = 5.0
+log = logger("notify")
+
+
+class Notifier:
+    """Sends notifications of at most 8 kB; one that cannot be sent is lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._conn: Connection | None = None
+
+    async def send(self, message: str) -> None:
+        """Send one notification to everybody who listens."""
+        try:
+            if self._conn is None or self._conn.is_closed():
+                self._conn = await connect(self._url)
+            await self._conn.execute("SELECT pg_notify($1, $2)", CHANNEL, message)
+        except (*GONE, asyncpg.PostgresError) as error:
+            log.debug("notification lost", error=type(error).__name__)
+            self.close()
+            await asyncio.sleep(0.2)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._conn is not None:
+            self._conn.terminate()
+            self._conn = None
+
+
+async def listen(url: str, heard: Callable[[str], None]) -> None:
+    """Call `heard` with every notification, for ever; a link that no longer answers is made anew."""
+
+    def pass_on(_conn: Any, _pid: int, _channel: str, payload: str) -> None:
+        heard(payload)
+
+    while True:
+        conn: Connection | None = None
+        try:
+            conn = await connect(url)
+            await conn.add_listener(CHANNEL, pass_on)
+            while True:
+                await asyncio.sleep(HEARTBEAT_S)
+                await conn.fetchval("SELECT 1")
+        except (*GONE, asyncpg.PostgresError) as error:
+            log.debug("not listening", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+        finally:
+            if conn is not None:
+                conn.terminate()
+
+
+async def connect(url: str) -> Connection:
+    """Return a connection of its own."""
+    return await asyncpg.connect(
+        url, timeout=5, command_timeout=5, server_settings={"application_name": "qiangdan-notify"}
+    )
