@@ -114,6 +114,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             url = getattr(self, name)
             if url is not None and url.partition("://")[0] not in schemes:
                 raise ValueError(f"{name} must start with {' or '.join(s + '://' for s in schemes)}")
+        first, second = self.grab.rings
+        if second < first:
+            raise ValueError("grab.ring_s must not decrease: first to the neighbouring zones, then to the city")
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         shown = {name: getattr(self, name) for name in self.__struct_fields__}

@@ -49,7 +49,7 @@ def read_environment(environ: Mapping[str, str], settings: type[Struct]) -> Laye
             continue
         path = known[name]
         text: Any = environ[name]
-        if path[-1] == "ring_s":
+        if path[-1] == "ring_s" and "," in text:
             text = [part.strip() for part in text.split(",")]
         merge_into(values, _nest(path, text))
     return Layer("the environment", values)
@@ -82,7 +82,7 @@ def explain(error: msgspec.ValidationError, layers: Sequence[Layer]) -> str:
     text, _, place = str(error).partition(" - at ")
     path = re.findall(r"[^.$\[\]`]+", place.removeprefix("`key` in "))
     problem = _in_plain_words(text)
-    named = path or [problem.split(" ")[0]]
+    named = path or problem.split(" ")[0].split(".")
     source = next((layer.source for layer in reversed(layers) if _holds(layer.values, named)), None)
     subject = f"The setting {'.'.join(path)}" if path else "A setting"
     where = f" (from {source})" if source else ""

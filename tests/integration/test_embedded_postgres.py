@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +15,7 @@ import psutil
 import pytest
 
 from dispatch.store.embedded import EmbeddedPostgres, EmbeddedPostgresError, binaries, running_database, wheel_binaries
+from tests.processes import eventually, is_gone
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may become somebody else")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
@@ -54,21 +54,6 @@ async def run_sql(url: str, sql: str) -> object:
         return await connection.fetchval(sql)
     finally:
         await connection.close()
-
-
-def eventually(holds: Callable[[], bool], *, within_s: float = 20.0) -> None:
-    give_up_at = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < give_up_at, "did not come to hold in time"
-        time.sleep(0.02)
-
-
-def is_gone(pid: int) -> bool:
-    """Whether the process has ended; what remains of it until somebody asks for its status does not count."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import psutil
 import pytest
 
 from dispatch.store.embedded import running_database
+from tests.processes import eventually, is_gone
 
 pytestmark = pytest.mark.slow
 
@@ -74,20 +74,6 @@ class Serving:
         self.note_family()
         self.process.send_signal(signal_number)
         return self.process.wait(60)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-
-
-def eventually(holds: Callable[[], bool], *, within_s: float = 30.0) -> None:
-    give_up_at = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < give_up_at, "did not come to hold in time"
-        time.sleep(0.02)
 
 
 Serve = Callable[..., Serving]
