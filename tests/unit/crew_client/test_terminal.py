@@ -10,6 +10,7 @@ from textual.widgets import DataTable, RichLog, Static
 
 from crew_client import CrewClient, Evidence, ReplacedError
 from crew_client.protocol import Decline, Grab, GrabResult, OfferClosed, Position, Progress, ProgressAck, Shift, Updated
+from crew_client.protocol.messages import ProgressTo
 from crew_client.radio import Radio
 from crew_client.terminal import CrewTerminal
 from crew_client.transport import open_socket
@@ -109,7 +110,8 @@ async def test_the_visit_is_reported_by_keys_with_evidence_and_reason(server: An
         screen = Screen(app, pilot)
         phone = await server.phone()
         await screen.until(lambda: bool(screen.rows("orders")))
-        for key, to in (("e", "en_route"), ("a", "arrived")):
+        steps: list[tuple[str, ProgressTo]] = [("e", "en_route"), ("a", "arrived")]
+        for key, to in steps:
             await pilot.press(key)
             said = await phone.next()
             assert said == Progress(id=said.id, order="o1", to=to, at=make.now)
