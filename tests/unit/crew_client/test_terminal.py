@@ -38,6 +38,11 @@ class Screen:
     def news(self) -> str:
         return "\n".join(strip.text for strip in self.app.screen_stack[0].query_one("#news", RichLog).lines)
 
+    async def open_dialog(self, key: str) -> None:
+        """Press a key that asks something, and wait for the question and its focus."""
+        await self.pilot.press(key)
+        await self.until(lambda: len(self.app.screen_stack) == 2 and self.app.focused is not None)
+
     async def until(self, shown: Callable[[], bool]) -> None:
         """Wait until something shows; fails after 5 s."""
         for _ in range(500):
@@ -118,12 +123,14 @@ async def test_the_visit_is_reported_by_keys_with_evidence_and_reason(server: An
             await phone.send(ProgressAck(id=said.id, order="o1", state=to, unverified=to == "arrived"))
             await screen.until(lambda: "处理中" not in screen.status)
         await screen.until(lambda: "位置未核实" in screen.news)
-        await pilot.press("s", "2")
+        await screen.open_dialog("s")
+        await pilot.press("2")
         said = await phone.next()
         assert (said.to, said.reason) == ("suspended", "waiting_part")
         await phone.send(ProgressAck(id=said.id, order="o1", error="not_allowed", detail="不可挂起"))
         await screen.until(lambda: "挂起未成:不可挂起" in screen.news)
-        await pilot.press("r", *"20.5", "enter", *"done", "enter")
+        await screen.open_dialog("r")
+        await pilot.press(*"20.5", "enter", *"done", "enter")
         said = await phone.next()
         assert (said.to, said.evidence) == ("resolved", Evidence(temperature_c=20.5, note="done"))
 
@@ -137,9 +144,12 @@ async def test_a_temperature_that_cannot_be_is_not_sent_and_escape_gives_up(
         screen = Screen(app, pilot)
         phone = await server.phone()
         await screen.until(lambda: bool(screen.rows("orders")))
-        await pilot.press("r", *"205", "enter", *"x", "enter")
+        await screen.open_dialog("r")
+        await pilot.press(*"205", "enter", *"x", "enter")
         assert len(app.screen_stack) == 2
-        await pilot.press("escape", "o")
+        await pilot.press("escape")
+        await screen.until(lambda: len(app.screen_stack) == 1)
+        await pilot.press("o")
         assert await phone.next() == Shift(on=True)
 
 
