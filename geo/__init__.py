@@ -1,0 +1,28 @@
+"""Where things are: datums, zones, travel times. WGS-84 degrees, longitude first; imports nothing else of ours."""
+
+from geo.datums import Crs, from_wgs84, to_wgs84
+from geo.geojson import GeoJsonError, GeoJsonProblem, check_geojson, parse_geojson
+from geo.travel import EARTH_RADIUS_M, MetricTravel, TravelTimes, distance_m
+from geo.zone_index import ZoneIndex
+from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
+from geo.zones import parse_zones
+
+__all__ = [
+    "EARTH_RADIUS_M",
+    "Crs",
+    "GeoJsonError",
+    "GeoJsonProblem",
+    "MetricTravel",
+    "TravelTimes",
+    "Zone",
+    "ZoneIndex",
+    "ZoneMap",
+    "ZoneMapError",
+    "ZoneProblem",
+    "check_geojson",
+    "distance_m",
+    "from_wgs84",
+    "parse_geojson",
+    "parse_zones",
+    "to_wgs84",
+]

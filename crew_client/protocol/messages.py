@@ -52,11 +52,15 @@ class Contact(Struct, frozen=True):
 
 
 class Clock(Struct, frozen=True, omit_defaults=True):
-    """One service clock of an order: when it is due and whether it was met, breached or paused."""
+    """One service clock of an order: when it is due and whether it was met, breached or paused.
+
+    `breached` is true once the breach was told to everybody; `paused_s` is how long it has stood still so far.
+    """
 
     state: ClockState
     started_at: datetime
     due_at: datetime
+    at_risk_at: datetime | None = None
     stopped_at: datetime | None = None
     breached: bool = False
     paused_at: datetime | None = None
@@ -64,8 +68,11 @@ class Clock(Struct, frozen=True, omit_defaults=True):
     paused_s: float = 0.0
 
 
-class Order(Struct, frozen=True):
-    """A repair order as everybody outside sees it. `claimed_by` says how `crew` came to hold it."""
+class PublicOrder(Struct, frozen=True):
+    """A repair order as everybody may see it. `claimed_by` says how `crew` came to hold it.
+
+    `unverified` marks an arrival that the crew's fixes did not prove.
+    """
 
     id: str
     version: int
@@ -81,8 +88,13 @@ class Order(Struct, frozen=True):
     clocks: dict[str, Clock]
     incident: str | None = None
     required_skills: tuple[str, ...] = ()
-    description: str | None = None
     unverified: bool = False
+
+
+class Order(PublicOrder, frozen=True, kw_only=True):
+    """A repair order as a crew sees it: with what the resident said, and for its holder whom to call."""
+
+    description: str | None = None
     contact: Contact | None = None
 
 

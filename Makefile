@@ -1,0 +1,55 @@
+# make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
+# make test   everything that is checked: lint, types, import rules, tests
+# make lint   the first three alone       make lock   write the lock files anew       make clean
+.DEFAULT_GOAL := run
+.PHONY: run test lint lock clean check-lock
+SHELL := /bin/bash
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+RUN_STAMP := .venv/.installed
+TEST_STAMP := .venv/.installed-for-tests
+
+run: $(RUN_STAMP)
+	@exec $(BIN)/qiangdan demo --data-dir .demo-data
+
+$(RUN_STAMP): requirements.lock pyproject.toml
+	@tools/make-venv .venv
+	@echo "Installing what qiangdan needs (once; the next start is immediate) ..."
+	@$(PIP) install --progress-bar on -q --require-hashes -r requirements.lock
+	@$(PIP) install -q --no-deps -e .
+	@touch $@
+
+$(TEST_STAMP): requirements-dev.lock pyproject.toml
+	@tools/make-venv .venv
+	@echo "Installing what the tests need ..."
+	@$(PIP) install --progress-bar on -q --require-hashes -r requirements-dev.lock
+	@$(PIP) install -q --no-deps -e .
+	@touch $@ $(RUN_STAMP)
+
+lint: $(TEST_STAMP) check-lock
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	@tools/install-test-packages
+	$(BIN)/pytest --durations=10
+	@tools/test-on-old-postgres $(BIN)/pytest
+
+# Universal: one file for every Python from 3.11 on and every platform. Hashes, and no host in it.
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+lock: $(TEST_STAMP)
+	$(LOCK) $(UPGRADE) -o requirements.lock
+	$(LOCK) $(UPGRADE) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+	@$(MAKE) --no-print-directory check-lock
+
+check-lock:
+	@! grep -nE '://|^-|/(opt|tmp|home|root|work)/' requirements.lock requirements-dev.lock \
+		|| { echo "A lock file names a host, an option or a path; make it anew with 'make lock'." >&2; exit 1; }
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The benchmarks behind `qiangdan bench`, each beside its peer in the same run."""

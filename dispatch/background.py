@@ -1,0 +1,97 @@
+"""What the planner and the clock-keeper share: a loop under a lease, the cities as the steps need them, a clean end."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ulid import ULID
+
+from dispatch.bus import make_bus
+from dispatch.cities import load_city
+from dispatch.city import City
+from dispatch.crews import Crew
+from dispatch.errors import Unavailable
+from dispatch.leases import TERM, Lease
+from dispatch.logs import logger
+from dispatch.store import Database
+from dispatch.store.crews import CREWS
+from dispatch.store.rows import crew_of
+
+if TYPE_CHECKING:
+    from dispatch.config import Settings
+
+log = logger("background")
+
+
+class Background:
+    """One background process: its database, its lease, and a recent look at each city."""
+
+    def __init__(self, settings: "Settings", role: str) -> None:
+        assert settings.database_url is not None
+        self.settings = settings
+        self.role = role
+        self.name = str(ULID())
+        self.bus = make_bus(settings.database_url, settings.bus_url, self.name)
+        self.db = Database(settings.database_url, size=4, on_commit=self.bus.changed)
+        self.lease = Lease(self.db, role, self.name)
+        self._cities: dict[str, tuple[int, City]] = {}
+        self._stopping = asyncio.Event()
+
+    async def city(self, city_id: str) -> City:
+        """Return a city with the zones in force."""
+        async with self.db.connection() as conn:
+            row = await conn.fetchrow("SELECT max(version) AS version FROM zone_map WHERE city_id = $1", city_id)
+            version = row["version"] or 0
+            known = self._cities.get(city_id)
+            if known is None or known[0] != version:
+                known = self._cities[city_id] = (version, await load_city(conn, city_id, self.settings))
+        return known[1]
+
+    async def crews(self, city_id: str) -> list[Crew]:
+        """Return every crew of a city as it stands now."""
+        async with self.db.connection() as conn:
+            return [crew_of(row) for row in await conn.fetch(CREWS["find_crews"], city_id, None)]
+
+    async def now(self) -> object:
+        """Return the database's time."""
+        async with self.db.connection() as conn:
+            return await conn.fetchval("SELECT clock_timestamp()")
+
+    async def run(self, tick: Callable[["Background"], Awaitable[int]], *, every_s: float) -> int:
+        """Call `tick` every `every_s` seconds, at once again where it found work, until SIGTERM."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        await self.bus.start(None)
+        renew_at = 0.0
+        leading = False
+        log.info("started", role=self.role)
+        while not self._stopping.is_set():
+            done = 0
+            try:
+                if monotonic() >= renew_at:
+                    leading = await self.lease.take()
+                    renew_at = monotonic() + TERM.total_seconds() / 3
+                if leading:
+                    done = await tick(self)
+            except Unavailable as error:
+                log.warning("waiting for the database", role=self.role, error=error.detail)
+                leading, renew_at = False, monotonic() + 0.3
+            except Exception:
+                log.exception("a tick failed", role=self.role)
+                await asyncio.sleep(0.5)
+            if not done:
+                await self._pause(every_s)
+        await self.lease.free()
+        await self.bus.stop()
+        await self.db.close()
+        return 0
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return

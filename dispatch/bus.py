@@ -1,0 +1,205 @@
+"""Hints between processes: which city's log to read, and which crew has opened a newer socket. Never data.
+
+With `QIANGDAN_BUS_URL` they go over NATS, else over LISTEN/NOTIFY. NOTIFY takes a lock on the whole instance at
+commit, so it never runs in a transaction that does work: one sender per process gathers hints and sends them after
+the commits, from a connection of its own. Listening has its own connection too, with a heartbeat. A lost hint costs
+at most the second until the next look.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from dispatch.logs import logger
+from dispatch.store.database import GONE
+
+CHANNEL = "qiangdan"
+HEARTBEAT_S = 5.0
+GATHER_S = 0.005
+log = logger("bus")
+
+
+class Hint(Struct, frozen=True, omit_defaults=True):
+    """What one process tells the others. `sessions` are (city, crew, session): the newest socket of a crew."""
+
+    sender: str
+    cities: tuple[str, ...] = ()
+    sessions: tuple[tuple[str, str, str], ...] = ()
+
+
+Listener = Callable[[Hint], None]
+_decode = msgspec.json.Decoder(Hint).decode
+
+
+class Bus(Protocol):
+    """Carries hints."""
+
+    async def start(self, listener: Listener | None) -> None:
+        """Begin to send and, where there is a listener, to listen."""
+        ...
+
+    def changed(self, city: str) -> None:
+        """Tell the others that a city's log has grown."""
+        ...
+
+    def took(self, city: str, crew: str, session: str) -> None:
+        """Tell the others that a crew's newest socket is here."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop sending and listening."""
+        ...
+
+
+class _Gathering:
+    """Gathers hints for a few milliseconds, so that a busy process sends few messages."""
+
+    def __init__(self, sender: str) -> None:
+        self.sender = sender
+        self._cities: set[str] = set()
+        self._sessions: list[tuple[str, str, str]] = []
+        self._some = asyncio.Event()
+
+    def changed(self, city: str) -> None:
+        """Tell the others that a city's log has grown."""
+        self._cities.add(city)
+        self._some.set()
+
+    def took(self, city: str, crew: str, session: str) -> None:
+        """Tell the others that a crew's newest socket is here."""
+        self._sessions.append((city, crew, session))
+        self._some.set()
+
+    async def next(self) -> bytes:
+        """Wait for hints and return them as one message, at most 7 kB: a notification carries no more than 8."""
+        await self._some.wait()
+        await asyncio.sleep(GATHER_S)
+        sessions, self._sessions = self._sessions[:50], self._sessions[50:]
+        cities, self._cities = tuple(self._cities)[:40], set(tuple(self._cities)[40:])
+        if not self._sessions and not self._cities:
+            self._some.clear()
+        return msgspec.json.encode(Hint(self.sender, cities, tuple(sessions)))
+
+
+class PostgresBus(_Gathering):
+    """Hints over LISTEN/NOTIFY."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        super().__init__(sender)
+        self._url = url
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, listener: Listener | None) -> None:
+        """Begin to send and, where there is a listener, to listen."""
+        self._tasks.append(asyncio.create_task(self._send(), name="bus-send"))
+        if listener is not None:
+            self._tasks.append(asyncio.create_task(self._listen(listener), name="bus-listen"))
+
+    async def stop(self) -> None:
+        """Stop sending and listening."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(
+            self._url, timeout=5, command_timeout=5, server_settings={"application_name": "qiangdan-bus"}
+        )
+
+    async def _send(self) -> None:
+        conn = None
+        while True:
+            message = await self.next()
+            try:
+                if conn is None or conn.is_closed():
+                    conn = await self._connect()
+                await conn.execute("SELECT pg_notify($1, $2)", CHANNEL, message.decode())
+            except (*GONE, asyncpg.PostgresError) as error:
+                log.debug("hint not sent", error=type(error).__name__)
+                if conn is not None:
+                    conn.terminate()
+                conn = None
+                await asyncio.sleep(0.2)
+
+    async def _listen(self, listener: Listener) -> None:
+        def heard(_conn: Any, _pid: int, _channel: str, payload: str) -> None:
+            _pass_on(payload, self.sender, listener)
+
+        while True:
+            conn = None
+            try:
+                conn = await self._connect()
+                await conn.add_listener(CHANNEL, heard)
+                while True:
+                    await asyncio.sleep(HEARTBEAT_S)
+                    await conn.fetchval("SELECT 1")
+            except (*GONE, asyncpg.PostgresError) as error:
+                log.debug("not listening", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+            finally:
+                if conn is not None:
+                    conn.terminate()
+
+
+class NatsBus(_Gathering):
+    """Hints over NATS."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        super().__init__(sender)
+        self._url = url
+        self._client: Any = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, listener: Listener | None) -> None:
+        """Begin to send and, where there is a listener, to listen; goes on trying where NATS does not answer."""
+        import nats
+
+        async def quiet(error: Exception) -> None:
+            log.debug("nats", error=type(error).__name__)
+
+        self._client = await nats.connect(
+            self._url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=quiet, allow_reconnect=True
+        )
+        if listener is not None:
+
+            async def heard(message: Any) -> None:
+                _pass_on(message.data, self.sender, listener)
+
+            await self._client.subscribe(CHANNEL, cb=heard)
+        self._task = asyncio.create_task(self._send(), name="bus-send")
+
+    async def stop(self) -> None:
+        """Stop sending and listening."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._client is not None:
+            with suppress(Exception):
+                await asyncio.wait_for(self._client.close(), 2)
+
+    async def _send(self) -> None:
+        while True:
+            message = await self.next()
+            try:
+                await self._client.publish(CHANNEL, message)
+            except Exception as error:
+                log.debug("hint not sent", error=type(error).__name__)
+
+
+def _pass_on(payload: str | bytes, sender: str, listener: Listener) -> None:
+    try:
+        hint = _decode(payload)
+    except msgspec.MsgspecError:
+        log.warning("hint not understood")
+        return
+    if hint.sender != sender:
+        listener(hint)
+
+
+def make_bus(database_url: str, bus_url: str | None, sender: str) -> PostgresBus | NatsBus:
+    """Return the bus that the settings ask for."""
+    return NatsBus(bus_url, sender) if bus_url else PostgresBus(database_url, sender)

@@ -1,0 +1,69 @@
+"""Cities, the tenants of one database: made, listed, and loaded as the steps need them."""
+
+from typing import TYPE_CHECKING, Any
+
+from ulid import ULID
+
+from dispatch.access import issue_token
+from dispatch.city import City
+from dispatch.errors import Conflict, Invalid, NotFound
+from dispatch.store.tx import LOG
+from geo import MetricTravel
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from dispatch.config import Settings
+
+FIRST_CITY = "default"
+"""The city made at the first start."""
+
+
+async def add_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, name: str) -> str:
+    """Make a city and return its administrator's token; raise `Conflict` where it exists."""
+    if not city_id or len(city_id) > 64 or not all(c.isalnum() or c in "-_" for c in city_id):
+        raise Invalid.field("/id", "a city's id has 1 to 64 letters, digits, - or _")
+    async with conn.transaction():
+        if await conn.fetchval(LOG["head"], city_id) is not None:
+            raise Conflict(f"city {city_id} exists already")
+        await _insert(conn, city_id, name)
+        return await issue_token(conn, city_id, role="admin", subject="admin")
+
+
+async def ensure_first_city(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Make the city `default` where there is none yet."""
+    async with conn.transaction():
+        await conn.execute("SELECT pg_advisory_xact_lock(hashtext('qiangdan.first_city'))")
+        if await conn.fetchval(LOG["head"], FIRST_CITY) is None:
+            await _insert(conn, FIRST_CITY, FIRST_CITY)
+
+
+async def _insert(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, name: str) -> None:
+    await conn.execute(LOG["insert_city"], city_id, name, str(ULID()))
+    await conn.execute(LOG["insert_log"], city_id)
+
+
+async def list_cities(conn: "asyncpg.Connection[asyncpg.Record]") -> list[dict[str, Any]]:
+    """Return every city with `city_id`, `name` and `created_at`."""
+    return [dict(row) for row in await conn.fetch(LOG["list_cities"])]
+
+
+def bare_city(city_id: str, settings: "Settings") -> City:
+    """Return a city without zones, with the installation's policy, targets and travel."""
+    return City(
+        id=city_id,
+        zones=None,
+        policies={},
+        default_policy=settings.grab,
+        targets=settings.clocks,
+        travel=MetricTravel(speed_mps=settings.travel.speed_mps, detour=settings.travel.detour),
+    )
+
+
+async def load_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, settings: "Settings") -> City:
+    """Return a city with the zones in force; raise `NotFound`."""
+    if await conn.fetchval(LOG["head"], city_id) is None:
+        raise NotFound(f"no city {city_id}")
+    city = bare_city(city_id, settings)
+    row = await conn.fetchrow(LOG["zone_map"], city_id)
+    return city.with_zones(row["document"], row["version"]) if row else city

@@ -1,0 +1,54 @@
+"""What a step must know of its city beside the rows: zones, grab policies, clock targets, travel."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from crew_client.protocol import Location
+from dispatch.clocks import Targets
+from dispatch.crews import Travel
+from dispatch.policy import GrabPolicy, read_policy
+from geo import ZoneIndex, parse_zones
+
+
+class City(Struct, frozen=True):
+    """A city as the steps see it: a value, replaced whole when its zones change."""
+
+    id: str
+    zones: ZoneIndex | None
+    policies: Mapping[str, GrabPolicy]
+    default_policy: GrabPolicy
+    targets: Targets
+    travel: Travel
+
+    def locate(self, place: Location | None) -> str | None:
+        """Return the zone of a place, None outside every zone or where the place is not known."""
+        if place is None or self.zones is None:
+            return None
+        return self.zones.locate(place.lon, place.lat)
+
+    def policy(self, zone: str | None) -> GrabPolicy:
+        """Return the grab policy of a zone."""
+        return self.policies.get(zone, self.default_policy) if zone else self.default_policy
+
+    def ring_zones(self, zone: str | None, ring: int) -> tuple[str, ...] | None:
+        """Return the zones of ring 0 (the zone itself), 1 (its neighbours too) or 2 (None: the whole city)."""
+        if zone is None or self.zones is None or ring >= 2:
+            return None
+        if ring == 0:
+            return (zone,)
+        try:
+            return (zone, *self.zones.neighbours(zone))
+        except KeyError:
+            return (zone,)  # a zone of an older map
+
+    def with_zones(self, document: str | bytes, version: int) -> "City":
+        """Return the city with another zone map in force."""
+        zone_map = parse_zones(document.encode() if isinstance(document, str) else document)
+        policies = {
+            zone.id: read_policy(zone.policy, self.default_policy, pointer=f"/features/{n}/properties/policy")
+            for n, zone in enumerate(zone_map.zones)
+            if zone.policy is not None
+        }
+        return msgspec.structs.replace(self, zones=ZoneIndex(zone_map, version=version), policies=policies)

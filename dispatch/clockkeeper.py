@@ -1,0 +1,92 @@
+"""The clock-keeper process: what must happen by itself, at its time. Timers are rows, so nothing is lost when it dies.
+
+Every tenth of a second: windows that end, rings that open (steps 3 and 4), clocks that run out (step 9). Now and
+then: whereabouts and idempotency keys that have been kept long enough.
+"""
+
+import asyncio
+from datetime import timedelta
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from dispatch import clocks, grabs, offers
+from dispatch.background import Background
+from dispatch.errors import NotFound
+from dispatch.logs import configure_logs, logger
+from dispatch.store.crews import CREWS
+from dispatch.store.orders import ORDERS
+from dispatch.store.tx import LOG
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dispatch.config import Settings
+    from dispatch.crews import Crew
+    from dispatch.store import Tx
+
+EVERY_S = 0.1
+MOST = 200
+TIDY_EVERY_S = 600.0
+KEEP_KEYS = timedelta(hours=48)
+log = logger("clocks")
+
+
+class ClockKeeper:
+    """One tick after the other."""
+
+    def __init__(self) -> None:
+        self._tidied_at = monotonic()
+
+    async def tick(self, background: Background) -> int:
+        """Do what is due; return how many things that were."""
+        now: datetime = await background.now()  # type: ignore[assignment]
+        done = await self._offers(background, now)
+        done += await self._alarms(background, now)
+        if monotonic() - self._tidied_at > TIDY_EVERY_S:
+            self._tidied_at = monotonic()
+            await self._tidy(background, now)
+        return done
+
+    async def _offers(self, background: Background, now: "datetime") -> int:
+        async with background.db.connection() as conn:
+            due = await conn.fetch(ORDERS["due_offers"], now, MOST)
+        looked: dict[str, list[Crew]] = {}
+        for row in due:
+            city_id, order_id = row["city_id"], row["order_id"]
+            if city_id not in looked:
+                looked[city_id] = await background.crews(city_id)
+            city, crews = await background.city(city_id), looked[city_id]
+
+            async def step(tx: "Tx", order_id: str = order_id, city=city, crews=crews) -> None:  # type: ignore[no-untyped-def]
+                await offers.widen(tx, order_id, crews, city)
+                await grabs.close_window(tx, order_id)
+
+            try:
+                await background.db.run(city_id, step)
+            except NotFound:
+                continue
+        return len(due)
+
+    async def _alarms(self, background: Background, now: "datetime") -> int:
+        async with background.db.connection() as conn:
+            cities = [row["city_id"] for row in await conn.fetch(ORDERS["due_alarms"], now)]
+        done = 0
+        for city_id in cities:
+            done += await background.db.run(city_id, lambda tx: clocks.sound_due(tx, tx.now, limit=MOST))
+        return done
+
+    async def _tidy(self, background: Background, now: "datetime") -> None:
+        keep = timedelta(days=background.settings.positions.keep_days)
+        async with background.db.connection() as conn:
+            await conn.execute(CREWS["forget_fixes"], now - keep)
+            await conn.execute(LOG["forget_keys"], now - KEEP_KEYS)
+
+
+def run_clockkeeper(settings: "Settings") -> int:
+    """Keep the clocks until SIGTERM."""
+    configure_logs(settings.log_level, settings.log_format, process="clocks")
+
+    async def main() -> int:
+        return await Background(settings, "clocks").run(ClockKeeper().tick, every_s=EVERY_S)
+
+    return asyncio.run(main())

@@ -1,0 +1,207 @@
+"""Step 9: the service clocks of an order, and the alarms when they run out.
+
+A clock runs on the wall clock from `started_at` to `due_at`. It may pause only for a listed reason, and a pause
+moves `due_at` by its length; a breach that was there before the pause stays. Each deadline alarms at most once
+as `at_risk` and at most once as `breached`: the row (order, clock, deadline, kind) is unique in the database,
+so it does not matter how many clock-keepers look, or which of them dies.
+
+Promise: who stops a clock late has breached it, even where no clock-keeper was awake to see it; the alarm
+follows as soon as one is.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from crew_client.protocol import Clock
+from dispatch.events import Event
+
+if TYPE_CHECKING:
+    from dispatch.orders import Order
+    from dispatch.store import Tx
+
+ClockName = Literal["hand_down", "arrival", "resolve", "transfer", "call_back"]
+AlarmKind = Literal["at_risk", "breached"]
+Clocks = Mapping[str, Clock]
+
+PAUSE_REASONS = ("resident_absent", "waiting_part", "waiting_utility")
+"""The reasons for which a clock may stand still."""
+
+AT_REPORT: tuple[ClockName, ...] = ("hand_down", "arrival", "resolve")
+"""The clocks that start with the report."""
+
+
+class Targets(Protocol):
+    """How many seconds each clock has, and after which share of them an order is at risk."""
+
+    @property
+    def at_risk_share(self) -> float:
+        """Between 0 and 1."""
+        ...
+
+    def target_s(self, clock: str, severity: int) -> float:
+        """Return the target of a clock at a severity, in seconds."""
+        ...
+
+
+class Alarm(Struct, frozen=True):
+    """A deadline that is near or past: fires once per (order, clock, deadline, kind)."""
+
+    clock: str
+    deadline: datetime
+    kind: AlarmKind
+
+
+def start(
+    clocks: Clocks, names: tuple[ClockName, ...], at: datetime, *, severity: int, targets: Targets
+) -> dict[str, Clock]:
+    """Start the named clocks at `at`."""
+    started = {}
+    for name in names:
+        target = timedelta(seconds=targets.target_s(name, severity))
+        started[name] = Clock(
+            state="running", started_at=at, due_at=at + target, at_risk_at=at + target * targets.at_risk_share
+        )
+    return {**clocks, **started}
+
+
+def stop(clocks: Clocks, name: ClockName, at: datetime) -> dict[str, Clock]:
+    """Stop a clock: it is met, or breached if `at` lies past its deadline. A stopped clock stays as it is."""
+    clock = clocks.get(name)
+    if clock is None or clock.stopped_at is not None:
+        return dict(clocks)
+    clock = _resumed(clock, at) if clock.paused_at else clock
+    late = at > clock.due_at or clock.state == "breached"
+    return {**clocks, name: msgspec.structs.replace(clock, state="breached" if late else "met", stopped_at=at)}
+
+
+def restart(clocks: Clocks, name: ClockName, now: datetime) -> dict[str, Clock]:
+    """Let a stopped clock run on towards its old deadline, as when a crew loses the order again."""
+    clock = clocks.get(name)
+    if clock is None or clock.stopped_at is None:
+        return dict(clocks)
+    state = "breached" if clock.state == "breached" else "running"
+    return {**clocks, name: msgspec.structs.replace(clock, state=state, stopped_at=None)}
+
+
+def abandon(clocks: Clocks, at: datetime) -> dict[str, Clock]:
+    """Stop every running clock without a verdict: the order was cancelled or merged. A breach stays a breach."""
+    return {
+        name: clock
+        if clock.stopped_at
+        else msgspec.structs.replace(
+            clock, state="breached" if clock.state == "breached" else "stopped", stopped_at=at, paused_at=None
+        )
+        for name, clock in clocks.items()
+    }
+
+
+def revive(clocks: Clocks) -> dict[str, Clock]:
+    """Undo `abandon`: what was stopped without a verdict runs on."""
+    return {
+        name: msgspec.structs.replace(clock, state="running", stopped_at=None) if clock.state == "stopped" else clock
+        for name, clock in clocks.items()
+    }
+
+
+def pause(clocks: Clocks, at: datetime, reason: str) -> dict[str, Clock]:
+    """Let every running clock stand still from `at` on. A breached one goes on being breached."""
+    return {
+        name: msgspec.structs.replace(clock, state="paused", paused_at=at, pause_reason=reason)
+        if clock.stopped_at is None and clock.state in ("running", "at_risk")
+        else clock
+        for name, clock in clocks.items()
+    }
+
+
+def resume(clocks: Clocks, at: datetime) -> dict[str, Clock]:
+    """End the pause: deadlines move by its length."""
+    return {name: _resumed(clock, at) if clock.paused_at else clock for name, clock in clocks.items()}
+
+
+def _resumed(clock: Clock, at: datetime) -> Clock:
+    assert clock.paused_at is not None
+    stood = max(at - clock.paused_at, timedelta(0))
+    return msgspec.structs.replace(
+        clock,
+        state="running",
+        due_at=clock.due_at + stood,
+        at_risk_at=clock.at_risk_at + stood if clock.at_risk_at else None,
+        paused_at=None,
+        pause_reason=None,
+        paused_s=clock.paused_s + stood.total_seconds(),
+    )
+
+
+def retarget(clocks: Clocks, *, severity: int, targets: Targets) -> dict[str, Clock]:
+    """Give the clocks that still run the targets of a new severity, from their old start."""
+    renewed = dict(clocks)
+    for name, clock in clocks.items():
+        if clock.stopped_at is not None or clock.state == "breached":
+            continue
+        target = timedelta(seconds=targets.target_s(name, severity))
+        paused = timedelta(seconds=clock.paused_s)
+        due_at = clock.started_at + target + paused
+        if due_at != clock.due_at:
+            at_risk_at = clock.started_at + target * targets.at_risk_share + paused
+            state = "paused" if clock.paused_at else "running"
+            renewed[name] = msgspec.structs.replace(clock, state=state, due_at=due_at, at_risk_at=at_risk_at)
+    return renewed
+
+
+def _next(clock: Clock) -> datetime | None:
+    """Return when this clock must be looked at next."""
+    if clock.state == "breached":
+        return None if clock.breached else clock.due_at
+    if clock.stopped_at is not None or clock.paused_at is not None:
+        return None
+    if clock.state == "running" and clock.at_risk_at is not None:
+        return clock.at_risk_at
+    return clock.due_at
+
+
+def alarm_at(clocks: Clocks) -> datetime | None:
+    """Return the next moment at which a clock of the order has something to say, or None."""
+    return min((moment for clock in clocks.values() if (moment := _next(clock)) is not None), default=None)
+
+
+def ring(clocks: Clocks, now: datetime) -> tuple[dict[str, Clock], list[Alarm]]:
+    """Move every clock to where it stands at `now`, and list the alarms that are due."""
+    moved, alarms = dict(clocks), []
+    for name, clock in clocks.items():
+        moment = _next(clock)
+        if moment is None or moment > now:
+            continue
+        if now >= clock.due_at:
+            moved[name] = msgspec.structs.replace(clock, state="breached", breached=True)
+            alarms.append(Alarm(name, clock.due_at, "breached"))
+        else:
+            moved[name] = msgspec.structs.replace(clock, state="at_risk")
+            alarms.append(Alarm(name, clock.due_at, "at_risk"))
+    return moved, alarms
+
+
+async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
+    """Sound the alarms of one city that are due, each once; return how many orders were looked at."""
+    due = await tx.orders.lock_alarmed(now, limit=limit)
+    for order in due:
+        moved, alarms = ring(order.clocks, now)
+        changed: Order = order.changed(clocks=moved)
+        fresh = await tx.orders.record_alarms(order.id, alarms)
+        await tx.orders.save(changed)
+        for alarm in fresh:
+            tx.record(
+                Event.of_order(
+                    f"clock.{alarm.kind}",
+                    changed,
+                    actor="system:clocks",
+                    clock=alarm.clock,
+                    deadline=alarm.deadline,
+                )
+            )
+        if not fresh:
+            tx.record(Event.of_order("order.updated", changed, actor="system:clocks"))
+    return len(due)

@@ -1,0 +1,185 @@
+"""Everything that can be set, with its default; read once at the start and never changed after.
+
+Three layers, the later wins: a TOML file (`--config FILE` or `QIANGDAN_CONFIG`), the environment
+(`QIANGDAN_DATABASE_URL`, and for a table `QIANGDAN_CLOCKS_ARRIVAL_S`), the command line. An unknown key is
+refused by name. Times are in seconds.
+
+The data folder is `qiangdan-data` under the working directory unless set: it is in sight, beside what runs,
+and two checkouts do not share it. A service should name its own with `--data-dir` or `QIANGDAN_DATA_DIR`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from dispatch import config_sources
+from dispatch.operator_errors import ConfigError
+from dispatch.policy import GrabPolicy
+
+Seconds = Annotated[float, Meta(gt=0, le=10_000_000)]
+SecondsOrNone = Annotated[float, Meta(ge=0, le=10_000_000)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
+
+SEVERITIES = range(1, 6)
+
+
+class ClockTargets(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Targets that replace the common ones for one severity; None keeps the common one."""
+
+    hand_down_s: Seconds | None = None
+    arrival_s: Seconds | None = None
+    resolve_s: Seconds | None = None
+    transfer_s: Seconds | None = None
+    call_back_s: Seconds | None = None
+
+
+class ClockSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long each clock may run (the table in docs/states.md), and when it counts as at risk."""
+
+    hand_down_s: Seconds = 600
+    arrival_s: Seconds = 900
+    resolve_s: Seconds = 86_400
+    transfer_s: Seconds = 1_800
+    call_back_s: Seconds = 86_400
+    at_risk_share: Share = 0.7
+    severity: dict[int, ClockTargets] = {}
+
+    def __post_init__(self) -> None:
+        for severity in self.severity:
+            if severity not in SEVERITIES:
+                raise ValueError(f"severity {severity} does not exist, it goes from 1 to 5")
+
+    def target_s(self, clock: str, severity: int) -> float:
+        """Return the target of a clock (`arrival`, ...) in seconds for an order of this severity."""
+        own = getattr(self.severity.get(severity), f"{clock}_s", None)
+        target: float = own if own is not None else getattr(self, f"{clock}_s")
+        return target
+
+
+class TravelSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Travel time where no road map is at hand: great-circle metres x detour / speed."""
+
+    speed_mps: Annotated[float, Meta(gt=0, le=100)] = 6.0
+    detour: Annotated[float, Meta(ge=1, le=10)] = 1.3
+
+
+class GrabRateSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How fast one crew may grab before it is told `rate_limited`: a token bucket."""
+
+    rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] = 50
+    burst: Count = 200
+
+
+class SocketSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits of one socket: silence, a send that does not go out, messages that wait."""
+
+    idle_timeout_s: Seconds = 60
+    send_timeout_s: Seconds = 10
+    queue: Count = 1_000
+
+
+class PositionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the whereabouts of crews are kept."""
+
+    keep_days: Annotated[int, Meta(ge=1, le=366)] = 7
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`."""
+
+    database_url: str | None = None
+    data_dir: Path = Path("qiangdan-data")
+    admin_token: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    bus_url: str | None = None
+    solver_url: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8000
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    clocks: ClockSettings = field(default_factory=ClockSettings)
+    grab: GrabPolicy = field(default_factory=GrabPolicy)
+    travel: TravelSettings = field(default_factory=TravelSettings)
+    grabs: GrabRateSettings = field(default_factory=GrabRateSettings)
+    sockets: SocketSettings = field(default_factory=SocketSettings)
+    positions: PositionSettings = field(default_factory=PositionSettings)
+
+    def __post_init__(self) -> None:
+        for name, schemes in _URL_SCHEMES.items():
+            url = getattr(self, name)
+            if url is not None and url.partition("://")[0] not in schemes:
+                raise ValueError(f"{name} must start with {' or '.join(s + '://' for s in schemes)}")
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        secret = {name: "(withheld)" for name in _SECRET if shown[name] is not None}
+        return list({**shown, **secret}.items())
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+_SECRET = frozenset({"database_url", "admin_token", "bus_url", "solver_url"})
+_URL_SCHEMES = {
+    "database_url": ("postgresql", "postgres"),
+    "bus_url": ("nats", "tls", "ws", "wss"),
+    "solver_url": ("tcp", "tls", "ucx", "ws", "wss"),
+}
+
+_WHOLE = "QIANGDAN_SETTINGS"
+
+
+def load_settings(
+    config_file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings from file, environment and flags; a flag of None counts as not given.
+
+    Raises `ConfigError` with one sentence that names the key, where it stood, and what would do.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    if whole := environ.get(_WHOLE):
+        return _convert([config_sources.Layer(_WHOLE, msgspec.json.decode(whole)), _flag_layer(given)])
+    file = config_file or (Path(environ["QIANGDAN_CONFIG"]) if environ.get("QIANGDAN_CONFIG") else None)
+    layers = [config_sources.read_toml(file, Settings)] if file else []
+    layers.append(config_sources.read_environment(environ, Settings))
+    layers.append(_flag_layer(given))
+    return _convert(layers)
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Return the variable that hands these settings whole to a child process; `load_settings` there reads it."""
+    return {_WHOLE: msgspec.json.encode(settings, enc_hook=str).decode()}
+
+
+def _flag_layer(given: Mapping[str, Any]) -> "config_sources.Layer":
+    return config_sources.Layer("the command line", {name: _plain(value) for name, value in given.items()})
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _convert(layers: list["config_sources.Layer"]) -> Settings:
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        config_sources.merge_into(merged, layer.values)
+    try:
+        # Not strict: numbers come as text from the environment.
+        return msgspec.convert(merged, Settings, strict=False, str_keys=True, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(config_sources.explain(error, layers)) from None
+
+
+def _decode_path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError("must be the path of a folder")

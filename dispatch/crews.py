@@ -1,0 +1,142 @@
+"""Crews: who they are, when they are on shift, and who of them may take an order.
+
+`candidates` is the one place that says why a crew may or may not be given an order; offers, assignment and the
+dispatcher's list of candidates all ask it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from crew_client.protocol import Location
+from dispatch.events import Event
+from geo import distance_m
+
+if TYPE_CHECKING:
+    from dispatch.orders import Order
+    from dispatch.store import Tx
+    from dispatch.store.crews import Fix
+
+
+class Crew(Struct, frozen=True):
+    """One technician or van. `load` counts the orders held now, `taken` those that fell to the crew this shift.
+
+    `position` is the last fix, WGS-84, received at `position_at`; `score` is the service score, 0 to 1.
+    """
+
+    id: str
+    name: str
+    skills: tuple[str, ...]
+    home_zone: str | None
+    capacity: int
+    on_shift: bool = False
+    shift_since: datetime | None = None
+    load: int = 0
+    taken: int = 0
+    score: float = 0.5
+    position: Location | None = None
+    position_at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """`off`, `idle` or `busy`."""
+        if not self.on_shift:
+            return "off"
+        return "busy" if self.load else "idle"
+
+
+class Travel(Protocol):
+    """Predicted travel, see `geo.travel`."""
+
+    def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float, /) -> float:
+        """Return the seconds from one place to the other."""
+        ...
+
+
+class Candidate(Struct, frozen=True):
+    """A crew seen from one order. `reasons` are the codes of why not, empty where `eligible`."""
+
+    crew: str
+    eta_s: float | None
+    distance_m: float | None
+    eligible: bool
+    reasons: tuple[str, ...]
+
+
+def obstacles(order: "Order", crew: Crew, *, zones: tuple[str, ...] | None, excluded: Iterable[str]) -> tuple[str, ...]:
+    """Return the codes of everything that stands between a crew and an order; `zones` None is the whole city."""
+    reasons = []
+    if not crew.on_shift:
+        reasons.append("off_shift")
+    if crew.load >= crew.capacity:
+        reasons.append("at_capacity")
+    if crew.position is None:
+        reasons.append("no_position")
+    if missing := set(order.required_skills).difference(crew.skills):
+        reasons.extend(f"lacks_skill:{skill}" for skill in sorted(missing))
+    if zones is not None and crew.home_zone not in zones:
+        reasons.append("outside_ring")
+    if crew.id in excluded:
+        reasons.append("excluded")
+    return tuple(reasons)
+
+
+def candidates(
+    order: "Order", crews: Iterable[Crew], *, travel: Travel, zones: tuple[str, ...] | None = None
+) -> list[Candidate]:
+    """Rank crews for an order: the eligible by predicted arrival, then the others, each with its reasons.
+
+    An order without a place, and a crew without a position, have no predicted arrival: those come last.
+    """
+    ranked = []
+    excluded = frozenset(order.excluded)
+    place = order.location
+    for crew in crews:
+        reasons = obstacles(order, crew, zones=zones, excluded=excluded)
+        eta = distance = None
+        if place is not None and crew.position is not None:
+            eta = travel.seconds(crew.position.lon, crew.position.lat, place.lon, place.lat)
+            distance = round(distance_m(crew.position.lon, crew.position.lat, place.lon, place.lat), 1)
+        ranked.append(Candidate(crew.id, eta, distance, not reasons, reasons))
+    ranked.sort(key=lambda c: (not c.eligible, c.eta_s if c.eta_s is not None else float("inf"), c.crew))
+    return ranked
+
+
+def hours_on_shift(crew: Crew, now: datetime) -> float:
+    """Return the hours since the shift began, at least a quarter, so that rates stay sane at its start."""
+    if crew.shift_since is None:
+        return 0.25
+    return max((now - crew.shift_since) / timedelta(hours=1), 0.25)
+
+
+async def set_shift(tx: "Tx", crew_id: str, on: bool, *, fix: "Fix | None" = None) -> None:
+    """Begin or end a crew's shift; a repeated word changes nothing. `fix` is where the crew is as it begins.
+
+    Whereabouts belong to the shift: they are forgotten when it ends.
+    """
+    crew = await tx.crews.lock_one(crew_id)
+    if crew.on_shift != on:
+        await tx.crews.set_shift(crew_id, on, tx.now)
+        kind = "crew.shift_started" if on else "crew.shift_ended"
+        tx.record(Event.of_crew(kind, crew_id, actor=f"crew:{crew_id}"))
+    if not on:
+        await tx.crews.forget_position(crew_id)
+    elif fix is not None:
+        await tx.crews.save_fixes([fix])
+
+
+async def add_crew(tx: "Tx", crew: Crew, *, actor: str) -> None:
+    """Write a new crew; its name stays out of the log."""
+    await tx.crews.insert(crew)
+    tx.record(
+        Event.of_crew(
+            "crew.added",
+            crew.id,
+            actor=actor,
+            skills=crew.skills,
+            home_zone=crew.home_zone,
+            capacity=crew.capacity,
+        )
+    )

@@ -1,0 +1,99 @@
+"""From an event to the frames that crews must be sent; pure. A part of step 7.
+
+A frame is kept as `head + tail`, because the long part of an offer (the order) is the same for every crew.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from dispatch.mirror import LiveOrder, OrderData
+
+_encoder = msgspec.json.Encoder()
+
+
+def say(value: Any) -> str:
+    """Return a value as JSON text."""
+    return _encoder.encode(value).decode()
+
+
+class Delivery(NamedTuple):
+    """A frame for one crew; `seq` is its place in the log."""
+
+    crew: str
+    seq: int
+    head: str
+    tail: str
+
+    @property
+    def frame(self) -> str:
+        """The text of the frame."""
+        return self.head + self.tail
+
+
+def order_text(live: LiveOrder, *, contact: bool) -> str:
+    """Return an order as a crew sees it: with its description, and for its holder with the resident's contact."""
+    text = live.text[:-1]
+    if live.description:
+        text += f',"description":{say(live.description)}'
+    if contact and live.contact:
+        text += f',"contact":{say(live.contact)}'
+    return text + "}"
+
+
+def offer_head(seq: int, live: LiveOrder) -> str:
+    """Return what is common to the `offer` frames of an order."""
+    closes_at = live.closes_at or datetime.max
+    return (
+        f'{{"type":"offer","seq":{seq},"order":{order_text(live, contact=False)},'
+        f'"mode":"{live.mode}","closes_at":{say(closes_at)},'
+    )
+
+
+def deliveries(seq: int, order_id: str, data: OrderData, live: LiveOrder) -> Iterator[Delivery]:
+    """Return the frames of an order's event, in the order in which one crew must see them.
+
+    `live` is the order after the event, its offered set not yet forgotten. Who bid hears the verdict, who was offered
+    hears that it is gone, who lost it hears so, who has it now gets the order, who is offered it gets the offer.
+    """
+    holder = live.order.crew
+    for crew, message, reason in data.bids:
+        won = "true" if reason == "won" else "false"
+        head = f'{{"type":"grab_result","id":{say(message)},"order":"{order_id}","won":{won},"reason":"{reason}"}}'
+        yield Delivery(crew, seq, head, "")
+    if data.closed is not None:
+        head = f'{{"type":"offer_closed","seq":{seq},"order":"{order_id}","reason":"{data.closed.reason}"}}'
+        for crew in live.closed_to:
+            if crew != holder:
+                yield Delivery(crew, seq, head, "")
+    if data.lost is not None:
+        head = (
+            f'{{"type":"revoked","seq":{seq},"order":"{order_id}","by":"{data.lost.by}",'
+            f'"reason":{say(data.lost.reason)}}}'
+        )
+        yield Delivery(data.lost.crew, seq, head, "")
+    if data.given is not None:
+        head = (
+            f'{{"type":"assigned","seq":{seq},"order":{order_text(live, contact=True)},"by":"{data.given.by}",'
+            f'"reason":{say(data.given.reason)}}}'
+        )
+        yield Delivery(data.given.crew, seq, head, "")
+    elif holder is not None and live.order.state in ("claimed", "en_route", "arrived", "suspended", "resolved"):
+        yield Delivery(holder, seq, _updated(seq, live, contact=True), "")
+    newly = {crew for crew, _, _ in data.offered.crews} if data.offered is not None else frozenset[str]()
+    if data.offered is not None and data.offered.crews:
+        head = offer_head(seq, live)
+        for crew, eta_s, distance_m in data.offered.crews:
+            yield Delivery(crew, seq, head, f'"eta_s":{eta_s},"distance_m":{distance_m}}}')
+    if live.order.state == "offered" and data.closed is None and live.offered:
+        others = [crew for crew in live.offered if crew not in newly]
+        if others:
+            head = _updated(seq, live, contact=False)
+            for crew in others:
+                yield Delivery(crew, seq, head, "")
+
+
+def _updated(seq: int, live: LiveOrder, *, contact: bool) -> str:
+    return f'{{"type":"updated","seq":{seq},"order":{order_text(live, contact=contact)}}}'

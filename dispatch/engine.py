@@ -1,0 +1,381 @@
+"""One engine process: the composition root, and every command that a socket or a request can give.
+
+A command runs in a task that the engine owns and the caller awaits shielded: a client that goes away in the middle
+cancels nothing. It runs as one transaction; when the transaction has committed, the engine's own readers look at
+the log at once, and the bus tells the others.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ulid import ULID
+
+from crew_client.protocol import Progress, ProgressAck
+from dispatch import crews as crew_steps
+from dispatch import offers, visits
+from dispatch.access import Identity, identify
+from dispatch.bus import Hint, make_bus
+from dispatch.cities import load_city
+from dispatch.errors import NotFound, Unavailable
+from dispatch.events import Logged
+from dispatch.grab_desk import GrabDesk
+from dispatch.grabs import close_window
+from dispatch.http.app import make_app
+from dispatch.hub import Hub
+from dispatch.logs import logger
+from dispatch.metrics import Metrics
+from dispatch.mirror import Mirror, OrderData
+from dispatch.positions import Positions
+from dispatch.relay import Relay, load_mirror
+from dispatch.store import Database, Tx
+from dispatch.store.crews import Fix
+from dispatch.store.tx import LOG
+
+if TYPE_CHECKING:
+    from dispatch.config import Settings
+
+T = TypeVar("T")
+TOKEN_TTL = timedelta(seconds=60)
+log = logger("engine")
+
+
+class CityDesk:
+    """What an engine keeps running for one city."""
+
+    def __init__(self, mirror: Mirror, relay: Relay, grabs: GrabDesk) -> None:
+        self.mirror = mirror
+        self.relay = relay
+        self.grabs = grabs
+        self.look = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+
+
+class Engine:
+    """Everything of one engine process, and how the parts know each other."""
+
+    def __init__(self, settings: "Settings", database_url: str) -> None:
+        self.settings = settings
+        self.name = str(ULID())
+        self.metrics = Metrics("engine", self.name)
+        self.db = Database(database_url, size=10, on_commit=self._committed)
+        self.hub = Hub()
+        self.bus = make_bus(database_url, settings.bus_url, self.name)
+        self.positions = Positions(self.db)
+        self.desks: dict[str, CityDesk] = {}
+        self.draining = False
+        self.sessions: dict[tuple[str, str], str] = {}
+        self.on_replaced: Callable[[str, str, str], None] = lambda city, crew, session: None
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._tokens: dict[str, tuple[Identity, datetime]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._commands: set[asyncio.Task[Any]] = set()
+        self._offset = timedelta(0)
+        self.database_seen: datetime | None = None
+
+    # Life
+
+    async def start(self) -> None:
+        """Load every city and begin to read; waits until the database answers."""
+        while True:
+            try:
+                async with self.db.connection() as conn:
+                    cities = [row["city_id"] for row in await conn.fetch(LOG["heads"])]
+                    await self._set_clock(conn)
+                for city in cities:
+                    await self.desk(city)
+                break
+            except Unavailable as error:
+                log.warning("waiting for the database", error=error.detail)
+                await asyncio.sleep(0.5)
+        await self.bus.start(self._heard)
+        self._spawn(self._poll(), "poll")
+        self._spawn(self._flush(), "flush")
+
+    async def stop(self) -> None:
+        """Finish the commands that are under way, then let go of everything."""
+        self.draining = True
+        if self._commands:
+            await asyncio.wait(self._commands, timeout=5)
+        for desk in self.desks.values():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(desk.grabs.settled(), 5)
+        with suppress(Unavailable, TimeoutError):
+            await asyncio.wait_for(self.positions.flush(), 2)
+        tasks = [*self._tasks, *(task for desk in self.desks.values() for task in desk.tasks)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.bus.stop()
+        await self.db.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def now(self) -> datetime:
+        """Return the database's time, as well as this machine knows it."""
+        return datetime.now(UTC) + self._offset
+
+    async def _set_clock(self, conn: Any) -> None:
+        theirs: datetime = await conn.fetchval("SELECT clock_timestamp()")
+        self._offset = theirs - datetime.now(UTC)
+        self.database_seen = datetime.now(UTC)
+        self.metrics.database_up.set(1)
+
+    # Cities
+
+    async def desk(self, city_id: str) -> CityDesk:
+        """Return the desk of a city, opened at its first use; raise `NotFound`."""
+        desk = self.desks.get(city_id)
+        if desk is not None:
+            return desk
+        async with self._opening.setdefault(city_id, asyncio.Lock()):
+            if city_id in self.desks:
+                return self.desks[city_id]
+            mirror, histories = await load_mirror(self.db, city_id, self.settings)
+            self.hub.histories[city_id] = histories
+            relay = Relay(
+                self.db,
+                mirror,
+                self.hub,
+                on_zones=lambda: self._reload_zones(mirror),
+                on_event=lambda event, data: self._told(mirror, event, data),
+            )
+            grabs = GrabDesk(
+                self.db,
+                mirror,
+                self.metrics,
+                on_complete=lambda order: self.later(self._close_window(city_id, order)),
+            )
+            desk = CityDesk(mirror, relay, grabs)
+            desk.tasks = [
+                asyncio.create_task(self._read(desk), name=f"read {city_id}"),
+                asyncio.create_task(grabs.run(), name=f"grabs {city_id}"),
+            ]
+            self.desks[city_id] = desk
+            log.info("city opened", city=city_id, seq=mirror.seq, orders=len(mirror.orders), crews=len(mirror.crews))
+            return desk
+
+    async def _reload_zones(self, mirror: Mirror) -> None:
+        async with self.db.connection() as conn:
+            mirror.city = await load_city(conn, mirror.city.id, self.settings)
+
+    async def _read(self, desk: CityDesk) -> None:
+        """Follow a city's log: at every hint, and once a second in any case."""
+        city = desk.mirror.city.id
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(desk.look.wait(), 1.0)
+            desk.look.clear()
+            try:
+                await desk.relay.catch_up()
+                self.metrics.reader_seq.labels(city).set(desk.mirror.seq)
+            except Unavailable:
+                await asyncio.sleep(0.2)
+            except AssertionError:
+                log.exception("the mirror does not follow the log; loading it anew", city=city)
+                await self._reload(desk)
+            except Exception:
+                log.exception("reading failed", city=city)
+                await asyncio.sleep(0.5)
+
+    async def _reload(self, desk: CityDesk) -> None:
+        """Throw a city's mirror away; its sockets are closed, and come back to the new one."""
+        city = desk.mirror.city.id
+        for line in [*self.hub.crews[city].values(), *self.hub.consoles[city]]:
+            line.close(1012, "resume")
+        self.desks.pop(city, None)
+        for task in desk.tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        asyncio.current_task().cancel()  # type: ignore[union-attr]
+
+    def _told(self, mirror: Mirror, event: Logged, data: OrderData | None) -> None:
+        """Count an event that was told; let a crew with room again see what is open."""
+        self.metrics.events.labels(event.kind).inc()
+        self.metrics.reader_age.observe(max((self.now() - event.at).total_seconds(), 0))
+        if data is not None and data.offered is not None:
+            self.metrics.offers.inc(len(data.offered.crews))
+        if event.kind in ("clock.at_risk", "clock.breached"):
+            self.metrics.alarms.labels(event.kind.removeprefix("clock."), "any").inc()
+        freed = {data.lost.crew} if data is not None and data.lost is not None else set()
+        if event.kind in ("order.resolved", "order.suspended") and event.crew is not None:
+            freed.add(event.crew)
+        for crew in freed:
+            if crew in self.hub.crews[mirror.city.id]:
+                self.later(self._join_open(mirror, crew))
+
+    # Hints
+
+    def _committed(self, city_id: str) -> None:
+        desk = self.desks.get(city_id)
+        if desk is not None:
+            desk.look.set()
+        self.bus.changed(city_id)
+
+    def _heard(self, hint: Hint) -> None:
+        for city in hint.cities:
+            desk = self.desks.get(city)
+            if desk is not None:
+                desk.look.set()
+        for city, crew, session in hint.sessions:
+            self.on_replaced(city, crew, session)
+
+    async def _poll(self) -> None:
+        """Once a second: how far behind each reader is, where the other engines' crews are, what time it is."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                async with self.db.connection() as conn:
+                    heads = await conn.fetch(LOG["heads"])
+                    await self._set_clock(conn)
+                for row in heads:
+                    desk = self.desks.get(row["city_id"])
+                    if desk is None:
+                        await self.desk(row["city_id"])
+                    else:
+                        lag = row["last_seq"] - desk.mirror.seq
+                        self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
+                        if lag > 0:
+                            desk.look.set()
+                await self.positions.hear_others({city: desk.mirror for city, desk in self.desks.items()})
+            except Unavailable:
+                self.metrics.database_up.set(0)
+            except Exception:
+                log.exception("the poll failed")
+
+    async def _flush(self) -> None:
+        """Once a second: write positions, and show them to the consoles."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                for city in list(self.desks):
+                    moved = self.positions.moved(city)
+                    if moved:
+                        for line in list(self.hub.consoles[city]):
+                            line.positions(moved)
+                await self.positions.flush()
+            except Unavailable:
+                continue
+            except Exception:
+                log.exception("writing positions failed")
+
+    # Commands
+
+    async def command(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a command in a task of the engine's own and wait for it; who waits may go away."""
+        task = asyncio.create_task(work)
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+        return await asyncio.shield(task)
+
+    def later(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a command that nobody waits for."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except (Unavailable, NotFound) as error:
+                log.warning("left for the next look", error=error.detail)
+            except Exception:
+                log.exception("a background command failed")
+
+        task = asyncio.create_task(guarded())
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+
+    async def run(self, city_id: str, step: Callable[[Tx], Awaitable[T]], *, repeatable: bool = False) -> T:
+        """Run a step as one transaction."""
+        return await self.db.run(city_id, step, repeatable=repeatable)
+
+    async def identify(self, token: str) -> Identity | None:
+        """Return whose token it is; known tokens are remembered for a minute."""
+        now = self.now()
+        known = self._tokens.get(token)
+        if known is not None and known[1] > now:
+            return known[0]
+        async with self.db.connection() as conn:
+            identity = await identify(conn, token)
+        if identity is not None:
+            if len(self._tokens) > 50_000:
+                self._tokens.clear()
+            self._tokens[token] = (identity, now + TOKEN_TTL)
+        return identity
+
+    async def _close_window(self, city_id: str, order_id: str) -> None:
+        await self.run(city_id, lambda tx: close_window(tx, order_id, complete=True))
+
+    async def set_shift(self, city_id: str, crew_id: str, on: bool, fix: Fix | None) -> None:
+        """Begin or end a shift, and offer the crew what is open to it then."""
+        desk = await self.desk(city_id)
+        await self.run(city_id, lambda tx: crew_steps.set_shift(tx, crew_id, on, fix=fix), repeatable=True)
+        await desk.relay.catch_up()
+        if on and fix is not None:
+            self.positions.hear(desk.mirror, fix)
+            await self._join_open(desk.mirror, crew_id)
+
+    async def hear_position(self, city_id: str, fix: Fix) -> None:
+        """Take a fix of a crew on shift; the first one makes it eligible, so what is open is offered at once."""
+        mirror = (await self.desk(city_id)).mirror
+        crew = mirror.crews.get(fix.crew)
+        self.metrics.positions.inc()
+        if crew is None or not crew.on_shift:
+            return
+        first = crew.position is None
+        self.positions.hear(mirror, fix)
+        if first:
+            await self.positions.flush(city_id)
+            await self._join_open(mirror, fix.crew)
+
+    async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
+        open_orders = [
+            key for key, live in mirror.orders.items() if live.order.state == "offered" and crew_id not in live.offered
+        ]
+        if open_orders:
+            await self.run(mirror.city.id, lambda tx: offers.join(tx, crew_id, open_orders, mirror.city))
+
+    async def progress(self, city_id: str, crew_id: str, word: Progress) -> ProgressAck:
+        """Take a crew's word on an order; for an arrival the fixes received so far are written first."""
+        desk = await self.desk(city_id)
+        if word.to == "arrived":
+            await self.positions.flush(city_id)
+        answer = await self.run(
+            city_id,
+            lambda tx: visits.report_progress(tx, crew_id, word, city=desk.mirror.city),
+            repeatable=True,
+        )
+        self.metrics.progress.labels(word.to, answer.error or "taken").inc()
+        return answer
+
+    async def decline(
+        self, city_id: str, crew_id: str, message_id: str, order_id: str, reason: str | None
+    ) -> ProgressAck:
+        """Keep a crew's no, and judge the window at once where everybody has answered."""
+        answer, everybody = await self.run(
+            city_id, lambda tx: visits.decline(tx, crew_id, message_id, order_id, reason), repeatable=True
+        )
+        if everybody:
+            self.later(self._close_window(city_id, order_id))
+        return answer
+
+    async def touch_database(self) -> None:
+        """Return when the database has answered; raise `Unavailable` where it does not."""
+        async with self.db.connection() as conn:
+            await conn.fetchval("SELECT 1 FROM city_log LIMIT 1")
+
+
+def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socket | None) -> int:
+    """Serve one engine until SIGTERM: a Sanic of a single process, on the given socket where several share a port."""
+    assert settings.database_url is not None
+    engine = Engine(settings, settings.database_url)
+    app = make_app(engine)
+    if sock is not None:
+        app.run(sock=sock, single_process=True, motd=False, access_log=False)
+    else:
+        app.run(host=host, port=port, single_process=True, motd=False, access_log=False)
+    return 0

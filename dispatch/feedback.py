@@ -1,0 +1,71 @@
+"""Step 10: the resident is heard. A good word closes the order, "not resolved" opens it again.
+
+The service score is a moving mean of the stars, scaled to 0..1; it decides near ties between bidders.
+"""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dispatch import clocks, offers
+from dispatch.city import City
+from dispatch.crews import Crew
+from dispatch.errors import Impossible
+from dispatch.events import Event
+from dispatch.orders import Order, State
+
+if TYPE_CHECKING:
+    from dispatch.store import Tx
+
+WEIGHT = 0.1
+"""How much the newest rating counts."""
+
+
+class RatingIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the resident says of the visit."""
+
+    stars: Annotated[int, Meta(ge=1, le=5)]
+    resolved: bool
+    comment: Annotated[str, Meta(max_length=4000)] | None = None
+
+
+async def rate(tx: "Tx", order_id: str, rating: RatingIn, *, actor: str, city: City, crews: Collection[Crew]) -> Order:
+    """Keep a rating of a resolved or closed order; raise `Impossible` for one that nobody has resolved yet."""
+    seen = await tx.orders.find(order_id)
+    locked = await tx.crews.lock([seen.crew]) if seen.crew else {}
+    order = await tx.orders.lock_one(order_id)
+    if order.state not in (State.RESOLVED, State.CLOSED):
+        raise Impossible(f"order {order.id} is {order.state.value}; only a resolved one can be rated")
+    await tx.orders.insert_rating(
+        order, actor=actor, stars=rating.stars, comment=rating.comment, resolved=rating.resolved
+    )
+    if crew := locked.get(order.crew or ""):
+        await tx.crews.set_score(crew.id, round(crew.score * (1 - WEIGHT) + (rating.stars - 1) / 4 * WEIGHT, 6))
+    heard = order.changed(clocks=clocks.stop(order.clocks, "call_back", tx.now))
+    if rating.resolved:
+        return await _close(tx, heard, rating, actor)
+    return await _reopen(tx, heard, rating, actor, city, crews)
+
+
+async def _close(tx: "Tx", order: Order, rating: RatingIn, actor: str) -> Order:
+    closed = msgspec.structs.replace(order, state=State.CLOSED)
+    await tx.orders.save(closed)
+    tx.record(Event.of_order("order.closed", closed, actor=actor, stars=rating.stars))
+    return closed
+
+
+async def _reopen(tx: "Tx", order: Order, rating: RatingIn, actor: str, city: City, crews: Collection[Crew]) -> Order:
+    clocks_ = clocks.restart(order.clocks, "resolve", tx.now)
+    order = msgspec.structs.replace(order, clocks=clocks_, crew=None, claimed_by=None, unverified=False)
+    if order.zone is None:
+        reopened = msgspec.structs.replace(order, state=State.UNZONED)
+        await tx.orders.save(reopened)
+        tx.record(Event.of_order("order.reopened", reopened, actor=actor, stars=rating.stars))
+        return reopened
+    reopened, circle = offers.opened(order, crews, city, now=tx.now)
+    await tx.orders.save(reopened)
+    tx.record(Event.of_order("order.reopened", reopened, actor=actor, stars=rating.stars))
+    await offers.announce(tx, reopened, circle, actor="system:offers")
+    return reopened

@@ -1,0 +1,335 @@
+"""Step 4: who gets it. Grabs are judged in batches, under row locks, and committed together with their answers.
+
+A batch is one transaction: lock the crews, lock the orders, judge each grab by `judge` (pure), write the winners by
+a condition on state and version, keep every verdict under the crew's own message id, append the events. So the same
+message gets the same verdict on any socket, any worker, and after a crash: the answer is committed with the claim.
+
+In mode `first` the first grab judged wins. In mode `sealed` a grab is a bid; when the window closes, or as soon as
+everybody who was offered the order has answered, `choose` (pure) takes the earliest predicted arrival, so that a
+plug-in that grabs in milliseconds gains nothing over the man next door.
+
+Promises: a cycle has at most one winner; nobody is told that he won before it is durable; a verdict never changes.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+from msgspec import Struct
+
+from crew_client.protocol import GrabReason, GrabResult
+from dispatch import clocks
+from dispatch.city import City
+from dispatch.crews import Crew, hours_on_shift, obstacles
+from dispatch.events import Event
+from dispatch.offers import window_end
+from dispatch.orders import Order, State, Terms
+from dispatch.store import TryAgain
+from dispatch.store.crews import GrabRow
+from geo import distance_m
+
+if TYPE_CHECKING:
+    from dispatch.store import Tx
+
+BID: Literal["bid"] = "bid"
+
+
+class Ask(Struct, frozen=True):
+    """A crew's grab as it came in. `refused` is a verdict that the engine knew from memory, to be kept all the same."""
+
+    crew: str
+    message: str
+    order: str
+    refused: GrabReason | None = None
+
+
+class Acked(Struct, frozen=True):
+    """The bid is in and durable; the verdict follows after `closes_at`, or at once where everybody has answered."""
+
+    message: str
+    order: str
+    closes_at: datetime
+    complete: bool = False
+
+
+class MessageReused(Struct, frozen=True):
+    """The crew used the id of an earlier grab for another order."""
+
+    message: str
+    order: str
+    earlier_order: str
+
+
+Answer = GrabResult | Acked | MessageReused
+
+
+class Bid(Struct, frozen=True):
+    """A bid of a sealed window, with the arrival predicted for it when it came in."""
+
+    crew: str
+    message: str
+    eta_s: float
+    at: datetime
+
+
+class Ranked(Struct, frozen=True):
+    """A bidder as the winner rule saw him; `tie` says that he was near the earliest arrival."""
+
+    crew: str
+    eta_s: float
+    score: float
+    orders_per_hour: float
+    tie: bool
+
+
+class Decision(Struct, frozen=True):
+    """Who won a sealed window and why.
+
+    `reason`: `only_bid`, `earliest_arrival`, `near_tie_score`, `near_tie_fewer_orders`, `near_tie_arrival` or
+    `near_tie_lot`; `unfit` has the verdict of bidders who could no longer take the order when the window closed.
+    """
+
+    winner: str | None
+    reason: str
+    ranking: tuple[Ranked, ...]
+    unfit: Mapping[str, GrabReason]
+
+
+def judge(order: Order | None, crew: Crew | None) -> GrabReason | Literal["bid"]:
+    """Return the verdict on one grab of an order by a crew, both as they stand under lock.
+
+    `won` and `bid` say that the crew may have it, in mode `first` and `sealed`.
+    """
+    if order is None or crew is None:
+        return "unknown_order"
+    if order.state is not State.OFFERED or order.offer is None:
+        if order.crew == crew.id and order.state in (State.CLAIMED, State.EN_ROUTE, State.ARRIVED):
+            return "won"
+        return "taken" if order.crew is not None else "closed"
+    reasons = obstacles(order, crew, zones=order.offer.zones, excluded=order.excluded)
+    if reasons:
+        return unfit_reason(reasons)
+    return "won" if order.offer.mode == "first" else BID
+
+
+def unfit_reason(reasons: Sequence[str]) -> GrabReason:
+    """Return the wire's word for the obstacles of `crews.obstacles`."""
+    if "off_shift" in reasons:
+        return "off_shift"
+    return "at_capacity" if "at_capacity" in reasons else "not_eligible"
+
+
+def choose(order: Order, bids: Sequence[Bid], crews: Mapping[str, Crew], *, tie_s: float, now: datetime) -> Decision:
+    """Choose the winner of a sealed window.
+
+    The earliest predicted arrival wins. Those within `tie_s` of it are a near tie, which goes to the better service
+    score, then to whom fewer orders fell per hour on shift, then to the earlier arrival, then to a lot drawn from the
+    ids, so that the same bids give the same winner everywhere. A crew's first bid counts.
+    """
+    assert order.offer is not None
+    unfit: dict[str, GrabReason] = {}
+    first: dict[str, Bid] = {}
+    for bid in bids:
+        crew = crews.get(bid.crew)
+        reasons = obstacles(order, crew, zones=order.offer.zones, excluded=order.excluded) if crew else ("gone",)
+        if reasons:
+            unfit[bid.crew] = unfit_reason(reasons)
+        else:
+            first.setdefault(bid.crew, bid)
+    if not first:
+        return Decision(None, "no_fit_bid", (), unfit)
+    earliest = min(bid.eta_s for bid in first.values())
+    field = [
+        Ranked(
+            crew=bid.crew,
+            eta_s=bid.eta_s,
+            score=crews[bid.crew].score,
+            orders_per_hour=round(crews[bid.crew].taken / hours_on_shift(crews[bid.crew], now), 3),
+            tie=bid.eta_s <= earliest + tie_s,
+        )
+        for bid in first.values()
+    ]
+    lots = {entry.crew: sha256(f"{order.id}/{order.cycle}/{entry.crew}".encode()).hexdigest() for entry in field}
+    field.sort(
+        key=lambda r: (
+            not r.tie,
+            *((-r.score, r.orders_per_hour, r.eta_s) if r.tie else (r.eta_s, -r.score, r.orders_per_hour)),
+            lots[r.crew],
+        )
+    )
+    return Decision(field[0].crew, _why(field), tuple(field), unfit)
+
+
+def _why(field: Sequence[Ranked]) -> str:
+    best = field[0]
+    if len(field) == 1:
+        return "only_bid"
+    second = field[1]
+    if not second.tie:
+        return "earliest_arrival"
+    if best.score != second.score:
+        return "near_tie_score"
+    if best.orders_per_hour != second.orders_per_hour:
+        return "near_tie_fewer_orders"
+    return "near_tie_arrival" if best.eta_s != second.eta_s else "near_tie_lot"
+
+
+def claimed(order: Order, crew_id: str, now: datetime) -> Order:
+    """Return the order as the crew that grabbed it holds it."""
+    return order.changed(
+        state=State.CLAIMED,
+        crew=crew_id,
+        claimed_by="grab",
+        offer=None,
+        clocks=clocks.stop(order.clocks, "hand_down", now),
+    )
+
+
+async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]:
+    """Judge grabs together; the answers stand in the order of the asks.
+
+    In one batch each crew asks at most once, and a `first` order is asked for at most once (see `grab_desk`).
+    """
+    live = [ask for ask in asks if ask.refused is None]
+    crews = await tx.crews.lock([ask.crew for ask in live]) if live else {}
+    orders = await tx.orders.lock([ask.order for ask in live]) if live else {}
+    known = await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
+
+    answers: dict[tuple[str, str], Answer] = {}
+    rows: list[GrabRow] = []
+    won: list[Order] = []
+    bid_for: dict[str, Order] = {}
+    for ask in asks:
+        key = (ask.crew, ask.message)
+        order = orders.get(ask.order)
+        earlier = known.get(key)
+        if earlier is not None:
+            answers[key] = _again(ask, earlier, order, tx.now)
+            continue
+        crew = crews.get(ask.crew)
+        verdict = ask.refused or judge(order, crew)
+        eta = distance = None
+        if verdict in ("won", BID) and order is not None and crew is not None:
+            eta, distance = _arrival(order, crew, city)
+            if verdict == BID:
+                bid_for[order.id] = order
+                answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
+            elif order.state is State.OFFERED:
+                won.append(claimed(order, ask.crew, tx.now))
+        if verdict != BID:
+            answers[key] = GrabResult(ask.message, ask.order, verdict == "won", verdict)
+        cycle = order.cycle if order else 0
+        rows.append(
+            GrabRow(ask.crew, ask.message, ask.order, cycle, eta, distance, None if verdict == BID else verdict)
+        )
+    if won:
+        taken = await tx.orders.claim(won)
+        assert len(taken) == len(won), "an order under lock changed"
+        await tx.crews.add_load({order.crew: 1 for order in won if order.crew})
+        for order in won:
+            tx.record(
+                Event.of_order(
+                    "order.claimed",
+                    order,
+                    actor=f"crew:{order.crew}",
+                    mode="first",
+                    closed={"reason": "taken", "cycle": order.cycle},
+                )
+            )
+    if rows and await tx.crews.insert_grabs(tx.now, rows) < len(rows):
+        raise TryAgain  # the same message is being judged elsewhere: look at its answer
+    for order in bid_for.values():
+        if await tx.orders.offered(order) <= await tx.orders.answered(order):
+            for key, answer in answers.items():
+                if isinstance(answer, Acked) and answer.order == order.id:
+                    answers[key] = Acked(answer.message, answer.order, answer.closes_at, complete=True)
+    return [answers[(ask.crew, ask.message)] for ask in asks]
+
+
+def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> Answer:
+    """Return the answer to a message that came before: its verdict, or that its bid is still in."""
+    if earlier.order != ask.order:
+        return MessageReused(ask.message, ask.order, earlier.order)
+    if earlier.reason is not None:
+        return GrabResult(ask.message, ask.order, earlier.reason == "won", earlier.reason)  # type: ignore[arg-type]
+    closes_at = window_end(order.offer, now) if order and order.offer else now
+    return Acked(ask.message, ask.order, closes_at)
+
+
+def _arrival(order: Order, crew: Crew, city: City) -> tuple[float | None, float | None]:
+    place, at = order.location, crew.position
+    if place is None or at is None:
+        return None, None
+    return (
+        city.travel.seconds(at.lon, at.lat, place.lon, place.lat),
+        round(distance_m(at.lon, at.lat, place.lon, place.lat), 1),
+    )
+
+
+async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bool:
+    """Judge the bids of a sealed window that is over, or `complete`: everybody has answered. Return whether it was.
+
+    Only the likely winner is locked, before the order: where the look without locks had another winner than the look
+    under them, the step is run again.
+    """
+    seen = await tx.orders.find(order_id)
+    if seen.offer is None or seen.offer.mode != "sealed":
+        return False
+    likely = await _decide(tx, seen, {})
+    locked = await tx.crews.lock([likely.winner]) if likely.winner else {}
+    order = await tx.orders.lock_one(order_id)
+    if order.offer is None or order.offer.mode != "sealed" or order.cycle != seen.cycle:
+        return False
+    if complete:
+        complete = await tx.orders.offered(order) <= await tx.orders.answered(order)
+    if not complete and order.offer.closes_at > tx.now:
+        return False
+    decision = await _decide(tx, order, locked)
+    if decision.winner is None:
+        if decision.unfit:
+            bids = await tx.crews.settle_bids(order, winner=None, reason="not_eligible", reasons=decision.unfit)
+            changed = order.changed(offer=_next_window(order, tx.now))
+            await tx.orders.save(changed)
+            tx.record(Event.of_order("order.bids_refused", changed, actor="system:offers", bids=bids))
+        else:
+            terms = _next_window(order, tx.now)
+            await tx.orders.reschedule(order, offer_due_at=terms.due_at, assign_at=terms.assign_at)
+        return False
+    if decision.winner not in locked:
+        raise TryAgain
+    bids = await tx.crews.settle_bids(order, winner=decision.winner, reason="outbid", reasons=decision.unfit)
+    held = claimed(order, decision.winner, tx.now)
+    await tx.orders.save(held)
+    await tx.crews.add_load({decision.winner: 1})
+    tx.record(
+        Event.of_order(
+            "order.claimed",
+            held,
+            actor=f"crew:{decision.winner}",
+            mode="sealed",
+            decision=decision,
+            bids=bids,
+            closed={"reason": "taken", "cycle": held.cycle},
+        )
+    )
+    return True
+
+
+def _next_window(order: Order, now: datetime) -> Terms:
+    assert order.offer is not None
+    return msgspec.structs.replace(order.offer, closes_at=window_end(order.offer, now))
+
+
+async def _decide(tx: "Tx", order: Order, locked: Mapping[str, Crew]) -> Decision:
+    assert order.offer is not None
+    rows = await tx.crews.open_bids(order)
+    crews: Mapping[str, Crew] = {**await tx.crews.find([row["crew_id"] for row in rows]), **locked}
+    bids = [Bid(row["crew_id"], row["message_id"], row["eta_s"] or 0.0, row["at"]) for row in rows]
+    return choose(order, bids, crews, tie_s=order.offer.tie_s, now=tx.now)
+
+
+def complete(answers: Collection[Answer]) -> set[str]:
+    """Return the orders whose sealed window can be judged at once."""
+    return {answer.order for answer in answers if isinstance(answer, Acked) and answer.complete}

@@ -1,0 +1,199 @@
+"""The Sanic application of one engine: routes, sockets, health, pages, and the drain at its end."""
+
+import asyncio
+from contextlib import suppress
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sanic import HTTPResponse, Request, Sanic
+from sanic.exceptions import MethodNotAllowed, NotFound, PayloadTooLarge, SanicException
+from sanic.response import html, json, raw
+
+from dispatch import errors
+from dispatch.errors import DispatchError, Unavailable
+from dispatch.http import orders, people, reports, sla, zones
+from dispatch.http.asyncapi import asyncapi_document
+from dispatch.http.console_socket import ConsoleSession
+from dispatch.http.crew_socket import CrewSession
+from dispatch.http.openapi import openapi_document
+from dispatch.http.routing import LARGE, Routes, bearer, mount, problem
+from dispatch.http.session import Session, Watch
+from dispatch.logs import logger
+
+if TYPE_CHECKING:
+    from dispatch.engine import Engine
+
+SUBPROTOCOL = "qiangdan.v1"
+FRAME_LIMIT = 64 * 1024
+PAGES = {"/": "index.html", "/crew": "crew.html", "/console": "console.html", "/sla": "sla.html"}
+log = logger("http")
+
+
+def all_routes() -> Routes:
+    """Return every route under `/api/v1`."""
+    together = Routes()
+    for module in (zones, people, reports, orders, sla):
+        together.table.extend(module.routes.table)
+    return together
+
+
+def make_app(engine: "Engine", *, name: str = "qiangdan") -> Sanic:
+    """Return the application of an engine; the engine is started and stopped with it."""
+    app = Sanic(name, configure_logging=False)
+    app.config.update(
+        REQUEST_MAX_SIZE=LARGE + 1024,
+        REQUEST_TIMEOUT=60,
+        RESPONSE_TIMEOUT=60,
+        KEEP_ALIVE_TIMEOUT=75,
+        GRACEFUL_SHUTDOWN_TIMEOUT=5,
+        WEBSOCKET_MAX_SIZE=FRAME_LIMIT,
+        WEBSOCKET_PING_INTERVAL=20,
+        WEBSOCKET_PING_TIMEOUT=20,
+        ACCESS_LOG=False,
+        OAS=False,
+        INSPECTOR=False,
+        FALLBACK_ERROR_FORMAT="json",
+        MOTD=False,
+    )
+    routes = all_routes()
+    mount(app, engine, routes)
+    _mount_health(app, engine, routes)
+    _mount_sockets(app, engine)
+    _mount_pages(app)
+    _mount_errors(app)
+
+    @app.before_server_start
+    async def _start(_app: Sanic) -> None:
+        await engine.start()
+
+    @app.before_server_stop
+    async def _drain(_app: Sanic) -> None:
+        await drain(engine)
+
+    return app
+
+
+async def drain(engine: "Engine") -> None:
+    """Take no more, let commits in flight finish, tell the clients to come back."""
+    engine.draining = True
+    await engine.stop()
+    lines = list(engine.hub.lines())
+    for line in lines:
+        line.close(1012, "restarting; come back")
+    if lines:
+        await asyncio.sleep(min(0.2 + len(lines) / 5000, 3))
+
+
+def _mount_health(app: Sanic, engine: "Engine", routes: Routes) -> None:
+    openapi, asyncapi = openapi_document(routes), asyncapi_document()
+
+    @app.get("/healthz")
+    async def healthz(_request: Request) -> HTTPResponse:
+        return json({"status": "ok", "draining": engine.draining})
+
+    @app.get("/readyz")
+    async def readyz(_request: Request) -> HTTPResponse:
+        try:
+            if engine.draining:
+                raise Unavailable("this engine is draining")
+            async with asyncio.timeout(2):
+                await engine.touch_database()
+        except TimeoutError:
+            return problem(Unavailable("the database does not answer within 2 s"))
+        except DispatchError as error:
+            return problem(error)
+        return json({"status": "ready"})
+
+    @app.get("/metrics")
+    async def metrics(_request: Request) -> HTTPResponse:
+        return raw(engine.metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/openapi.json")
+    async def openapi_json(_request: Request) -> HTTPResponse:
+        return raw(openapi, content_type="application/json")
+
+    @app.get("/asyncapi.json")
+    async def asyncapi_json(_request: Request) -> HTTPResponse:
+        return raw(asyncapi, content_type="application/json")
+
+
+def _mount_sockets(app: Sanic, engine: "Engine") -> None:
+    watch = Watch(engine.settings.sockets.idle_timeout_s)
+
+    @app.after_server_start
+    async def _watch(_app: Sanic) -> None:
+        _app.ctx.watching = asyncio.create_task(watch.run())
+
+        def replaced(city: str, crew: str, session: str) -> None:
+            line = engine.hub.crews[city].get(crew)
+            if line is not None and engine.sessions.get((city, crew)) != session:
+                line.close(4409, "another connection of this crew has taken over")
+
+        engine.on_replaced = replaced
+
+    @app.before_server_stop
+    async def _unwatch(_app: Sanic) -> None:
+        _app.ctx.watching.cancel()
+
+    def serve(kind: type[Session]) -> Any:
+        async def handler(request: Request, ws: Any) -> None:
+            if engine.draining:
+                await ws.close(1012, "restarting; come back")
+            elif foreign(request):
+                await ws.close(4403, "this origin may not open a socket here")
+            else:
+                session = kind(engine, ws, watch)
+                with suppress(asyncio.CancelledError):
+                    await session.run(bearer(request))
+
+        return handler
+
+    for path, kind in (("/ws/v1/crew", CrewSession), ("/ws/v1/console", ConsoleSession)):
+        app.add_websocket_route(serve(kind), path, subprotocols=[SUBPROTOCOL], name=kind.kind)
+
+
+def foreign(request: Request) -> bool:
+    """Return whether a browser came from a page that is not ours; programs send no Origin."""
+    origin = request.headers.get("origin")
+    if not origin:
+        return False
+    host = (request.headers.get("x-forwarded-host") or request.headers.get("host") or "").lower()
+    return urlsplit(origin).netloc.lower() != host
+
+
+def _mount_pages(app: Sanic) -> None:
+    folder = resources.files("dispatch.http").joinpath("pages")
+    for path, file in PAGES.items():
+        page = folder.joinpath(file).read_text(encoding="utf-8")
+
+        async def show(_request: Request, page: str = page) -> HTTPResponse:
+            return html(
+                page,
+                headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"},
+            )
+
+        app.add_route(show, path, name=f"page_{file.removesuffix('.html')}")
+
+
+def _mount_errors(app: Sanic) -> None:
+    @app.exception(Exception)
+    async def failed(request: Request, error: Exception) -> HTTPResponse:
+        if isinstance(error, DispatchError):
+            return problem(error)
+        if isinstance(error, NotFound):
+            return problem(errors.NotFound(f"there is no {request.path} here"))
+        if isinstance(error, MethodNotAllowed):
+            response = problem(errors.MethodNotAllowed())
+            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods or ()))
+            return response
+        if isinstance(error, PayloadTooLarge):
+            return problem(errors.TooLarge())
+        if isinstance(error, SanicException) and error.status_code < 500:
+            if error.status_code == 413:
+                return problem(errors.TooLarge())
+            return problem(errors.Malformed(str(error) or None))
+        if isinstance(error, SanicException) and error.status_code == 503:
+            return problem(Unavailable("this took too long"))
+        log.error("a request failed", path=request.path, exc_info=error)
+        return problem(DispatchError("something went wrong here; it has been written down"))

@@ -1,0 +1,173 @@
+"""The console socket: CONTRACT section 4. A snapshot, then every event in order, and positions once a second."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from crew_client.protocol import Location
+from dispatch.access import Role
+from dispatch.deliveries import say
+from dispatch.errors import Unavailable
+from dispatch.http.session import Session
+from dispatch.hub import snapshot
+from dispatch.mirror import order_data
+from dispatch.problems import problem_of
+from dispatch.relay import event_frame, logged
+from dispatch.store.tx import LOG
+
+if TYPE_CHECKING:
+    from dispatch.mirror import Mirror
+
+REPLAY = 5_000
+"""How many missed events are repeated; who missed more gets a snapshot."""
+
+
+class ConsoleHello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
+    """The first message of a console: what it wants to see, and from where on."""
+
+    token: str | None = None
+    resume_after: Annotated[int, Meta(ge=0)] | None = None
+    epoch: str | None = None
+    zones: Annotated[tuple[str, ...], Meta(max_length=10_000)] | None = None
+    bbox: tuple[float, float, float, float] | None = None
+
+
+class ConsolePing(Struct, frozen=True, tag="ping"):
+    """Keeps the connection known to be alive."""
+
+
+class ConsoleAck(Struct, frozen=True, tag="ack", forbid_unknown_fields=True):
+    """Everything up to `seq` has been seen."""
+
+    seq: Annotated[int, Meta(ge=0)]
+
+
+_decode = msgspec.json.Decoder(ConsoleHello | ConsolePing | ConsoleAck).decode
+
+
+class ConsoleSession(Session):
+    """A dispatcher's or a monitor's screen."""
+
+    kind = "console"
+    roles: frozenset[Role] = frozenset({"dispatcher", "monitor"})
+    zones: frozenset[str] | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    skip_until = 0
+    joined = False
+
+    def send(self, frame: str) -> None:
+        """Queue a frame."""
+        self.line.send(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket."""
+        self.line.close(code, reason)
+
+    def wants(self, zone: str | None, place: Location | None) -> bool:
+        """Return whether an order or crew there is to be shown."""
+        if self.zones is not None and zone not in self.zones:
+            return False
+        return self.bbox is None or (place is not None and self._inside(place.lon, place.lat))
+
+    def _inside(self, lon: float, lat: float) -> bool:
+        assert self.bbox is not None
+        west, south, east, north = self.bbox
+        return west <= lon <= east and south <= lat <= north
+
+    def positions(self, moved: list[dict[str, Any]]) -> None:
+        """Send the newest fixes of crews that moved."""
+        shown = [fix for fix in moved if self.bbox is None or self._inside(fix["lon"], fix["lat"])]
+        if self.zones is not None and self.identity is not None:
+            crews = self.engine.desks[self.identity.city].mirror.crews
+            shown = [fix for fix in shown if (crew := crews.get(fix["crew"])) and crew.home_zone in self.zones]
+        if shown:
+            self.line.send(say({"type": "positions", "positions": shown}))
+
+    def left(self) -> None:
+        """Forget the socket."""
+        if self.identity is not None:
+            self.engine.hub.consoles[self.identity.city].discard(self)
+
+    async def hear(self, frame: str | bytes) -> None:
+        """Take one frame."""
+        try:
+            message = _decode(frame)
+        except msgspec.ValidationError as error:
+            problem = problem_of(error)
+            self.error("malformed", f"{problem.pointer.lstrip('/') or 'message'}: {problem.detail}", malformed=True)
+            return
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            self.error("malformed", "not a JSON object", malformed=True)
+            return
+        if isinstance(message, ConsolePing):
+            self.line.send(say({**msgspec.json.decode(frame), "type": "pong"}))
+        elif isinstance(message, ConsoleHello):
+            await self._hello(message)
+
+    async def _hello(self, hello: ConsoleHello) -> None:
+        if self.joined:
+            self.error("hello_twice", "hello was said already; open another socket to look elsewhere")
+            return
+        if self.identity is None:
+            if hello.token is None:
+                self.line.close(4401, "a token is needed: in Authorization or in hello")
+                return
+            if not await self.identify(hello.token):
+                return
+        assert self.identity is not None
+        self.zones = frozenset(hello.zones) if hello.zones is not None else None
+        self.bbox = hello.bbox
+        city = self.identity.city
+        try:
+            desk = await self.engine.desk(city)
+            await desk.relay.catch_up()
+            missed = await self._missed(desk.mirror, hello)
+        except Unavailable as error:
+            self.line.close(1013, error.detail[:100])
+            return
+        mirror = desk.mirror
+        if missed is None:
+            self.skip_until = mirror.seq
+            self.line.send(snapshot(mirror, self, server_time=self.engine.now()))
+        else:
+            frames, self.skip_until = missed
+            self.line.send(
+                say(
+                    {
+                        "type": "snapshot",
+                        "resumed": True,
+                        "seq": hello.resume_after,
+                        "epoch": mirror.epoch,
+                        "server_time": self.engine.now(),
+                    }
+                )
+            )
+            for frame in frames:
+                self.line.send(frame)
+        self.engine.hub.consoles[city].add(self)
+        self.joined = True
+
+    async def _missed(self, mirror: "Mirror", hello: ConsoleHello) -> tuple[list[str], int] | None:
+        """Return the events after `resume_after` and where they end, or None where only a snapshot will do."""
+        after = hello.resume_after
+        if after is None or (hello.epoch is not None and hello.epoch != mirror.epoch):
+            return None
+        if after > mirror.seq or mirror.seq - after > REPLAY:
+            return None
+        frames: list[str] = []
+        while after < mirror.seq:  # the log may grow while we read; nothing is awaited after the last look
+            async with self.engine.db.connection() as conn:
+                rows = await conn.fetch(LOG["read"], mirror.city.id, after, REPLAY)
+            for row in rows:
+                event = logged(row)
+                place = None
+                if event.order is not None:
+                    order = msgspec.json.decode(order_data.decode(event.data).order)
+                    spot = order["location"]
+                    place = Location(spot["lon"], spot["lat"]) if spot else None
+                    if not self.wants(order["zone"], place):
+                        continue
+                frames.append(event_frame(event))
+            after = rows[-1]["seq"] if rows else mirror.seq
+        return frames, after

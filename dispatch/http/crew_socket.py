@@ -1,0 +1,253 @@
+"""The crew socket: CONTRACT section 3. Each message to one command of the engine, each answer to one frame."""
+
+import asyncio
+from datetime import UTC
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from ulid import ULID
+
+from crew_client.protocol import (
+    Ack,
+    Decline,
+    Grab,
+    GrabResult,
+    Hello,
+    Ping,
+    Position,
+    Progress,
+    ProtocolError,
+    Shift,
+    decode_from_crew,
+)
+from dispatch.access import Role
+from dispatch.deliveries import say
+from dispatch.errors import DispatchError, Unavailable
+from dispatch.grabs import Acked, Answer, Ask
+from dispatch.http.session import Session
+from dispatch.hub import welcome
+from dispatch.logs import logger
+from dispatch.store.crews import Fix
+from geo import to_wgs84
+
+if TYPE_CHECKING:
+    from dispatch.engine import CityDesk
+
+RETRY_S = 0.5
+log = logger("crew")
+
+
+class TokenBucket:
+    """Lets `rate` things a second pass, and `burst` at once."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._level = float(burst)
+        self._at = monotonic()
+
+    def take(self) -> bool:
+        """Return whether one more may pass now."""
+        now = monotonic()
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._at = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True
+
+
+class CrewSession(Session):
+    """A technician's phone."""
+
+    kind = "crew"
+    roles: frozenset[Role] = frozenset({"crew"})
+    desk: "CityDesk | None" = None
+    crew = ""
+    session = ""
+    fix: Fix | None = None
+    bucket: TokenBucket | None = None
+
+    async def hear(self, frame: str | bytes) -> None:
+        """Take one frame."""
+        if isinstance(frame, bytes):
+            self.error("malformed", "send text frames, one JSON object each", malformed=True)
+            return
+        try:
+            message = decode_from_crew(frame)
+        except ProtocolError as error:
+            self.error("malformed", str(error), id=_id_of(frame), malformed=True)
+            return
+        if "\\u0000" in frame and "\0" in _all_text(message):
+            self.error("malformed", "a text holds a NUL character; take it out", id=_id_of(frame), malformed=True)
+            return
+        if isinstance(message, Ping):
+            self.line.send(say({**msgspec.json.decode(frame), "type": "pong"}))
+        elif isinstance(message, Hello):
+            await self._hello(message)
+        elif self.desk is None:
+            self.error("hello_first", "say hello before anything else", id=getattr(message, "id", None))
+        elif isinstance(message, Grab):
+            self._grab(message)
+        elif isinstance(message, Ack):
+            pass  # what a crew has seen is learnt from `resume_after`
+        else:
+            self.later(self._obey(message))
+
+    def left(self) -> None:
+        """Forget the socket."""
+        if self.identity is not None and self.crew:
+            self.engine.hub.leave(self.identity.city, self.crew, self.line)
+
+    async def _hello(self, hello: Hello) -> None:
+        if self.desk is not None:
+            self.error("hello_twice", "hello was said already; open another socket to resume")
+            return
+        if self.identity is None:
+            if hello.token is None:
+                self.line.close(4401, "a token is needed: in Authorization or in hello")
+                return
+            if not await self.identify(hello.token):
+                return
+        assert self.identity is not None
+        city, self.crew = self.identity.city, self.identity.subject
+        desk = await self._reach(city)
+        self.bucket = TokenBucket(self.engine.settings.grabs.rate_per_s, self.engine.settings.grabs.burst)
+        missed = self._missed(desk, hello)
+        mirror = desk.mirror
+        seq = hello.resume_after if missed is not None and hello.resume_after is not None else mirror.seq
+        self.session = str(ULID())
+        self.engine.sessions[(city, self.crew)] = self.session
+        replaced = self.engine.hub.join(city, self.crew, self.line)
+        if replaced is not None:
+            replaced.close(4409, "another connection of this crew has taken over")
+        self.line.send(welcome(mirror, self.crew, server_time=self.engine.now(), seq=seq, resumed=missed is not None))
+        for frame in missed or ():
+            self.line.send(frame)
+        self.desk = desk
+        self.engine.bus.took(city, self.crew, self.session)
+
+    async def _reach(self, city: str) -> "CityDesk":
+        """Return the desk of the city, with everything read that is committed by now."""
+        while True:
+            try:
+                desk = await self.engine.desk(city)
+                await desk.relay.catch_up()
+                return desk
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+
+    def _missed(self, desk: "CityDesk", hello: Hello) -> list[str] | None:
+        """Return the frames to repeat, or None where only a whole snapshot will do."""
+        mirror, after = desk.mirror, hello.resume_after
+        if after is None or after > mirror.seq or (hello.epoch is not None and hello.epoch != mirror.epoch):
+            return None
+        return self.engine.hub.histories[mirror.city.id].since(self.crew, after)
+
+    def _grab(self, grab: Grab) -> None:
+        assert self.bucket is not None
+        refused = None if self.bucket.take() else "rate_limited"
+        ask = Ask(self.crew, grab.id, grab.order, refused=refused)  # type: ignore[arg-type]
+        if self._commands or self._working is not None:
+            self.later(self._ask_later(ask))  # what was said before it comes first
+        else:
+            self._ask(ask)
+
+    async def _ask_later(self, ask: Ask) -> None:
+        self._ask(ask)
+
+    def _ask(self, ask: Ask) -> None:
+        assert self.desk is not None
+        self.desk.grabs.ask(ask).add_done_callback(self._tell_verdict)
+
+    def _tell_verdict(self, done: "asyncio.Future[Answer]") -> None:
+        if done.cancelled():
+            return
+        if done.exception() is not None:
+            self.error("failed", "the grab could not be judged; send it again with the same id")
+            return
+        answer = done.result()
+        if isinstance(answer, GrabResult):
+            self.line.send(
+                f'{{"type":"grab_result","id":{say(answer.id)},"order":{say(answer.order)},'
+                f'"won":{"true" if answer.won else "false"},"reason":"{answer.reason}"}}'
+            )
+        elif isinstance(answer, Acked):
+            self.line.send(
+                say({"type": "grab_ack", "id": answer.message, "order": answer.order, "closes_at": answer.closes_at})
+            )
+        else:
+            self.error("id_reused", f"this id named a grab of order {answer.earlier_order} before", id=answer.message)
+
+    async def _obey(self, message: Shift | Position | Decline | Progress) -> None:
+        """Do what the message says; while the database is away, wait, for as long as the socket lives."""
+        while not self.line.closing:
+            try:
+                await self.engine.command(self._do(message))
+                return
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+            except DispatchError as error:
+                self.error(error.code, error.detail, id=getattr(message, "id", None))
+                return
+            except Exception:
+                log.exception("a message could not be obeyed", kind=type(message).__name__)
+                self.error("failed", "something went wrong here; send it again", id=getattr(message, "id", None))
+                return
+
+    async def _do(self, message: Shift | Position | Decline | Progress) -> None:
+        assert self.identity is not None
+        engine, city = self.engine, self.identity.city
+        if isinstance(message, Shift):
+            await engine.set_shift(city, self.crew, message.on, self.fix)
+        elif isinstance(message, Position):
+            if (fix := self._fix_of(message)) is not None:
+                self.fix = fix
+                await engine.hear_position(city, fix)
+        elif isinstance(message, Progress):
+            if message.at.tzinfo is None:
+                self.error("invalid", "at: give the time with its offset", id=message.id, malformed=True)
+                return
+            answer = await engine.progress(city, self.crew, message)
+            self.line.send(say(answer))
+        else:
+            said = await engine.decline(city, self.crew, message.id, message.order, message.reason)
+            self.line.send(say(said))
+
+    def _fix_of(self, message: Position) -> Fix | None:
+        if message.at.tzinfo is None:
+            self.error("invalid", "at: give the time with its offset", malformed=True)
+            return None
+        lon, lat = to_wgs84(message.lon, message.lat, message.crs)
+        return Fix(
+            crew=self.crew,
+            lon=round(lon, 7),
+            lat=round(lat, 7),
+            accuracy_m=message.accuracy_m,
+            device_at=message.at.astimezone(UTC),
+            received_at=self.engine.now(),
+        )
+
+
+def _id_of(frame: str) -> str | None:
+    """Return the id of a frame that is wrong otherwise, so that its sender knows which one it was."""
+    try:
+        value: Any = msgspec.json.decode(frame)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    found = value.get("id") if isinstance(value, dict) else None
+    return found[:64] if isinstance(found, str) else None
+
+
+def _all_text(message: Any) -> str:
+    """Return every text of a message, run together."""
+    return "".join(_texts(msgspec.to_builtins(message)))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for member in value.values() for text in _texts(member)]
+    return []

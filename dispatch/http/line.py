@@ -1,0 +1,108 @@
+"""The sending half of a socket: a bounded queue that never makes anybody wait.
+
+Sanic's `send` takes a lock and two awaits for every frame, and keeps a client that stopped reading for ever. While
+the transport takes data we therefore write at once, several frames in one go; else frames queue, one flush task runs
+with a time limit, and a full queue or an expired limit ends the socket. Resume repairs what was lost.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from sanic.exceptions import WebsocketClosed
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import OPEN
+
+from dispatch.logs import logger
+
+GONE = (WebsocketClosed, ConnectionClosed, ConnectionError, asyncio.CancelledError)
+log = logger("line")
+
+
+class SocketLine:
+    """Frames on their way to one client."""
+
+    def __init__(self, ws: Any, *, queue: int, send_timeout_s: float, on_close: Callable[[int], None]) -> None:
+        self._ws = ws
+        self._io = ws.io_proto
+        self._most = queue
+        self._timeout = send_timeout_s
+        self._on_close = on_close
+        self._waiting: deque[str] = deque()
+        self._flushing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether the socket is being closed."""
+        return self._closing is not None
+
+    def send(self, frame: str) -> None:
+        """Send a frame, or queue it where the client is slow; a full queue ends the socket."""
+        if self._closing is not None:
+            return
+        if self._flushing is None and self._write_now(frame):
+            return
+        self._waiting.append(frame)
+        if len(self._waiting) > self._most:
+            self.abort()
+        elif self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+
+    def _write_now(self, frame: str) -> bool:
+        """Write without waiting where nobody else is writing and the transport is not full."""
+        ws, io = self._ws, self._io
+        if ws.conn_mutex.locked() or ws.ws_proto.state is not OPEN or not io._can_write.is_set():
+            return False
+        transport = io.transport
+        if transport is None or transport.is_closing():
+            return False
+        ws.ws_proto.send_text(frame.encode())
+        for data in ws.ws_proto.data_to_send():
+            transport.write(data)
+        return True
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                async with asyncio.timeout(self._timeout):
+                    await self._ws.send(self._waiting[0])
+                self._waiting.popleft()
+        except TimeoutError:
+            self.abort()
+        except GONE:
+            self._waiting.clear()
+        except Exception:
+            log.exception("sending failed")
+            self.abort()
+        finally:
+            self._flushing = None
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket as soon as what is queued was sent."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(code, reason))
+            self._on_close(code)
+
+    async def _close(self, code: int, reason: str) -> None:
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing], timeout=self._timeout)
+        with suppress(*GONE, TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await self._ws.close(code, reason)
+        self._drop()
+
+    def abort(self) -> None:
+        """End the socket at once: its client does not read."""
+        if self._closing is None:
+            self._on_close(1006)
+            self._waiting.clear()
+            self._closing = asyncio.get_running_loop().create_task(asyncio.sleep(0))
+        self._drop()
+
+    def _drop(self) -> None:
+        transport = self._io.transport
+        if transport is not None and not transport.is_closing():
+            transport.abort()

@@ -1,0 +1,115 @@
+"""The OpenAPI 3.1 document, made from the table of routes and the structs that it names."""
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from dispatch.http.routing import PREFIX, Route, Routes
+
+_PARAMETER = re.compile(r"<(\w+):str>")
+
+
+class ProblemDocument(Struct, frozen=True):
+    """RFC 9457: what went wrong; `code` is stable, `errors` point at wrong fields."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[dict[str, str]] = []
+
+
+def openapi_document(routes: Routes) -> bytes:
+    """Return the document as JSON."""
+    kinds: list[Any] = [ProblemDocument]
+    for route in routes.table:
+        kinds += [kind for kind in (route.body, route.answer) if kind is not None and kind is not bytes]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes.table:
+        path = PREFIX + _PARAMETER.sub(r"{\1}", route.path)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, by_kind)
+    document = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "qiangdan",
+            "version": "1",
+            "summary": "Real-time dispatch of repair crews",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+    return msgspec.json.encode(document)
+
+
+def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "description": f"Roles: {', '.join(sorted(route.roles | {'admin'}))}.",
+        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "responses": {
+            str(route.status): {
+                "description": "done",
+                "content": {"application/json": {"schema": by_kind.get(repr(route.answer), {})}},
+            },
+            **({"200": _again(route, by_kind)} if route.status == 201 else {}),
+            "default": {
+                "description": "what went wrong",
+                "content": {"application/problem+json": {"schema": by_kind[repr(ProblemDocument)]}},
+            },
+        },
+    }
+    if route.method == "POST":
+        operation["parameters"].append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+                "description": "the same key and body give the first answer again",
+            }
+        )
+    if route.body is bytes:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/geo+json": {"schema": {"type": "object"}}},
+        }
+    elif route.body is not None:
+        schema = by_kind[repr(route.body)]
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _again(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": "it was there before: the first answer",
+        "content": {"application/json": {"schema": by_kind.get(repr(route.answer), {})}},
+    }
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+
+
+def _query_parameters(route: Route) -> list[dict[str, Any]]:
+    """Return the query parameters: one for each member of the route's query struct."""
+    _, components = msgspec.json.schema_components([route.query], ref_template="#/components/schemas/{name}")
+    schema = components[route.query.__name__]
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": member}
+        for name, member in schema["properties"].items()
+    ]

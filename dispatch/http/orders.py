@@ -1,0 +1,165 @@
+"""Routes of orders: the lists, the whole story of one, candidates, overrides (step 6)."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta, Raw
+from ulid import ULID
+
+from crew_client.protocol import PublicOrder
+from dispatch.crews import candidates
+from dispatch.errors import DispatchError, Invalid, NotFound
+from dispatch.http.routing import Call, Page, Routes
+from dispatch.http.shapes import (
+    CandidatePage,
+    EventPage,
+    EventQuery,
+    GrabOut,
+    ListQuery,
+    OrderDetail,
+    OrderPage,
+    OrderQuery,
+    OverrideResult,
+    OverrideResults,
+)
+from dispatch.orders import State
+from dispatch.overrides import OverrideIn, check, override
+from dispatch.relay import event_row, logged
+from dispatch.store.crews import CREWS
+from dispatch.store.orders import ORDERS
+from dispatch.store.rows import crew_of, order_of
+from dispatch.store.tx import LOG
+
+if TYPE_CHECKING:
+    from dispatch.access import Role
+    from dispatch.store import Tx
+
+routes = Routes()
+WATCHERS: "frozenset[Role]" = frozenset({"dispatcher", "monitor"})
+DISPATCHER: "frozenset[Role]" = frozenset({"dispatcher"})
+
+
+class OverrideItem(OverrideIn, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An override of a list, with the order that it is about."""
+
+    order: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+@routes.read("/orders", roles=WATCHERS, query=OrderQuery, answer=OrderPage)
+async def list_orders(call: Call) -> Page:
+    """List orders, the newest first."""
+    query: OrderQuery = call.query
+    states = query.state.split(",") if query.state else None
+    for state in states or []:
+        if state not in set(State):
+            raise Invalid.field("/state", f"{state!r} is no state; the states are {', '.join(sorted(State))}")
+    async with call.engine.db.connection() as conn:
+        rows = await conn.fetch(
+            ORDERS["list_orders"], call.city, states, query.zone, query.crew, query.cursor, query.limit + 1
+        )
+    orders = [order_of(row).public() for row in rows[: query.limit]]
+    return Page(orders, orders[-1].id if len(rows) > query.limit else None)
+
+
+@routes.read("/orders/<order_id:str>", roles=WATCHERS, answer=OrderDetail)
+async def get_order(call: Call) -> dict[str, Any]:
+    """Show an order with its timeline, who asked for it, who got it and why."""
+    order_id = call.path["order_id"]
+    async with call.engine.db.snapshot() as conn:
+        row = await conn.fetchrow(ORDERS["find_order"], call.city, order_id)
+        if row is None:
+            raise NotFound(f"no order {order_id} in this city")
+        events = [logged(event) for event in await conn.fetch(LOG["timeline"], call.city, order_id)]
+        grabs = await conn.fetch(CREWS["grabs_of_order"], call.city, order_id)
+    order = order_of(row)
+    decided = [msgspec.json.decode(event.data) for event in events if event.kind == "order.claimed"]
+    return {
+        **msgspec.structs.asdict(order.public()),
+        "description": row["description"],
+        "contact": Raw(row["contact"].encode()) if row["contact"] and call.identity.role != "monitor" else None,
+        "merged_into": order.merged_into,
+        "transferred_to": order.transferred_to,
+        "timeline": [event_row(event) for event in events],
+        "grabs": [
+            GrabOut(g["crew_id"], g["message_id"], g["cycle"], g["at"], g["eta_s"], g["distance_m"], g["reason"])
+            for g in grabs
+        ],
+        "decisions": [
+            {
+                "cycle": data["cycle"],
+                "mode": data["mode"],
+                "crew": data["order"]["crew"],
+                **(data.get("decision") or {}),
+            }
+            for data in decided
+        ],
+    }
+
+
+@routes.read("/orders/<order_id:str>/candidates", roles=DISPATCHER, query=ListQuery, answer=CandidatePage)
+async def get_candidates(call: Call) -> Page:
+    """Rank the crews for an order: why him, why not."""
+    order_id = call.path["order_id"]
+    async with call.engine.db.connection() as conn:
+        row = await conn.fetchrow(ORDERS["find_order"], call.city, order_id)
+        if row is None:
+            raise NotFound(f"no order {order_id} in this city")
+        crews = [crew_of(crew) for crew in await conn.fetch(CREWS["find_crews"], call.city, None)]
+    order = order_of(row)
+    known = call.mirror.crews
+    crews = [
+        msgspec.structs.replace(crew, position=known[crew.id].position, position_at=known[crew.id].position_at)
+        if crew.id in known and crew.on_shift and known[crew.id].position is not None
+        else crew
+        for crew in crews
+    ]
+    ranked = candidates(order, crews, travel=call.mirror.city.travel, zones=order.offer.zones if order.offer else None)
+    start = int(call.query.cursor) if call.query.cursor and call.query.cursor.isdecimal() else 0
+    end = start + call.query.limit
+    return Page(ranked[start:end], str(end) if end < len(ranked) else None)
+
+
+@routes.command("POST", "/orders/<order_id:str>/override", roles=DISPATCHER, body=OverrideIn, answer=PublicOrder)
+async def post_override(call: Call, tx: "Tx") -> tuple[int, PublicOrder]:
+    """Do what a dispatcher says to an order; it is final, versioned and audited."""
+    return 200, await _override(call, tx, call.path["order_id"], call.body)
+
+
+async def _override(call: Call, tx: "Tx", order_id: str, word: OverrideIn) -> PublicOrder:
+    order = await override(
+        tx,
+        order_id,
+        word,
+        actor=call.identity.actor,
+        override_id=str(ULID()),
+        city=call.mirror.city,
+        crews=call.mirror.crews.values(),
+    )
+    call.engine.metrics.overrides.labels(word.action).inc()
+    return order.public()
+
+
+@routes.batch("POST", "/overrides", roles=DISPATCHER, body=list[OverrideItem], answer=OverrideResults)
+async def post_overrides(call: Call) -> OverrideResults:
+    """Do a list of overrides, each by itself: one that fails leaves the others as they are."""
+    if len(call.body) > 500:
+        raise Invalid.field("/", "at most 500 overrides at once")
+    results = []
+    for item in call.body:
+        word = OverrideIn(**{name: getattr(item, name) for name in OverrideIn.__struct_fields__})
+        try:
+            check(word)
+            order = await call.engine.run(call.city, lambda tx, i=item.order, w=word: _override(call, tx, i, w))  # type: ignore[misc]
+            results.append(OverrideResult(item.order, 200, result=order))
+        except DispatchError as error:
+            results.append(OverrideResult(item.order, error.status, code=error.code, detail=error.detail))
+    return OverrideResults(results)
+
+
+@routes.read("/events", roles=WATCHERS, query=EventQuery, answer=EventPage)
+async def get_events(call: Call) -> dict[str, Any]:
+    """Read the city's event log from a position on, gapless."""
+    async with call.engine.db.connection() as conn:
+        rows = await conn.fetch(LOG["read"], call.city, call.query.after, call.query.limit)
+    events = [event_row(logged(row)) for row in rows]
+    return {"items": events, "last": events[-1]["seq"] if events else call.query.after}

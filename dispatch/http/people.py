@@ -1,0 +1,103 @@
+"""Routes of crews, users and their tokens."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from ulid import ULID
+
+from dispatch.access import issue_token
+from dispatch.crews import Crew, add_crew
+from dispatch.errors import NotFound
+from dispatch.http.routing import Call, Page, Routes
+from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, TokenOut, UserIn, UserOut
+from dispatch.store.crews import CREWS
+from dispatch.store.rows import crew_of
+from dispatch.store.tx import LOG
+
+if TYPE_CHECKING:
+    from dispatch.access import Role
+    from dispatch.store import Tx
+
+routes = Routes()
+ADMIN: "frozenset[Role]" = frozenset({"admin"})
+DISPATCHER: "frozenset[Role]" = frozenset({"dispatcher"})
+
+
+@routes.command("POST", "/crews", roles=ADMIN, body=CrewIn, answer=CrewOut, status=201)
+async def post_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
+    """Make a crew."""
+    given: CrewIn = call.body
+    crew = Crew(
+        id=f"c{ULID()}",
+        name=given.name,
+        skills=tuple(dict.fromkeys(given.skills)),
+        home_zone=given.home_zone,
+        capacity=given.capacity,
+    )
+    await add_crew(tx, crew, actor=call.identity.actor)
+    return 201, _shown(crew, None)
+
+
+@routes.command("POST", "/crews/<crew_id:str>/tokens", roles=ADMIN, answer=TokenOut, status=201, secret=True)
+async def post_crew_token(call: Call, tx: "Tx") -> tuple[int, TokenOut]:
+    """Issue a token for a crew; it is shown this once."""
+    crew_id = call.path["crew_id"]
+    if await tx.conn.fetchval(LOG["find_crew_id"], tx.city_id, crew_id) is None:
+        raise NotFound(f"no crew {crew_id} in this city")
+    token = call.derived_token()
+    return 201, TokenOut(await issue_token(tx.conn, tx.city_id, role="crew", subject=crew_id, token=token))
+
+
+@routes.read("/crews", roles=DISPATCHER, query=ListQuery, answer=CrewPage)
+async def get_crews(call: Call) -> Page:
+    """List crews with what they do and where they are."""
+    async with call.engine.db.connection() as conn:
+        rows = await conn.fetch(CREWS["find_crews"], call.city, None)
+    crews = [crew_of(row) for row in rows if call.query.cursor is None or row["crew_id"] > call.query.cursor]
+    page = crews[: call.query.limit]
+    return Page([_newest(crew, call) for crew in page], page[-1].id if len(crews) > len(page) else None)
+
+
+def _newest(crew: Crew, call: Call) -> CrewOut:
+    """Return a crew with the newest position that this engine knows."""
+    known = call.mirror.crews.get(crew.id)
+    if known and known.position_at and (crew.position_at is None or known.position_at > crew.position_at):
+        crew = msgspec.structs.replace(crew, position=known.position, position_at=known.position_at)
+    if not crew.on_shift:
+        crew = msgspec.structs.replace(crew, position=None, position_at=None)
+    age = (call.engine.now() - crew.position_at).total_seconds() if crew.position_at else None
+    return _shown(crew, age)
+
+
+def _shown(crew: Crew, age_s: float | None) -> CrewOut:
+    return CrewOut(
+        id=crew.id,
+        name=crew.name,
+        skills=crew.skills,
+        home_zone=crew.home_zone,
+        capacity=crew.capacity,
+        state=crew.state,  # type: ignore[arg-type]
+        load=crew.load,
+        position=crew.position,
+        position_age_s=None if age_s is None else round(max(age_s, 0.0), 1),
+        score=crew.score,
+    )
+
+
+@routes.command("POST", "/users", roles=ADMIN, body=UserIn, answer=UserOut, status=201)
+async def post_user(call: Call, tx: "Tx") -> tuple[int, UserOut]:
+    """Make a user."""
+    user_id = f"u{ULID()}"
+    await tx.conn.execute(LOG["insert_account"], tx.city_id, user_id, call.body.name, call.body.role)
+    return 201, UserOut(user_id, call.body.name, call.body.role)
+
+
+@routes.command("POST", "/users/<user_id:str>/tokens", roles=ADMIN, answer=TokenOut, status=201, secret=True)
+async def post_user_token(call: Call, tx: "Tx") -> tuple[int, TokenOut]:
+    """Issue a token for a user; it is shown this once."""
+    user = await tx.conn.fetchrow(LOG["find_account"], tx.city_id, call.path["user_id"])
+    if user is None:
+        raise NotFound(f"no user {call.path['user_id']} in this city")
+    token = call.derived_token()
+    issued = await issue_token(tx.conn, tx.city_id, role=user["role"], subject=user["user_id"], token=token)
+    return 201, TokenOut(issued)

@@ -1,0 +1,140 @@
+"""What the two kinds of socket share: who it is, what may come in, and when it is over.
+
+One task reads and is never cancelled by us (a cancelled `recv` breaks a Sanic socket for good); silence is noticed by
+a watch that closes the socket from outside. Commands run one after the other beside the reader, so that a ping is
+answered while a commit is under way.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from dispatch.access import Identity, Role
+from dispatch.deliveries import say
+from dispatch.http.line import GONE, SocketLine
+from dispatch.logs import logger
+
+if TYPE_CHECKING:
+    from dispatch.engine import Engine
+
+MOST_ERRORS = 20
+ERROR_WINDOW_S = 60.0
+MOST_COMMANDS = 1_000
+log = logger("socket")
+
+
+class Session:
+    """One connected socket of either kind."""
+
+    kind = "socket"
+    roles: frozenset[Role] = frozenset()
+
+    def __init__(self, engine: "Engine", ws: Any, watch: "Watch") -> None:
+        self.engine = engine
+        self.ws = ws
+        self.identity: Identity | None = None
+        self.heard_at = monotonic()
+        self._errors: deque[float] = deque()
+        self._commands: deque[Coroutine[Any, Any, None]] = deque()
+        self._working: asyncio.Task[None] | None = None
+        limits = engine.settings.sockets
+        self.line = SocketLine(
+            ws,
+            queue=limits.queue,
+            send_timeout_s=limits.send_timeout_s,
+            on_close=lambda code: engine.metrics.sockets_closed.labels(str(code)).inc(),
+        )
+        self._watch = watch
+
+    async def run(self, token: str | None) -> None:
+        """Serve the socket until it is over."""
+        self.engine.metrics.sockets.labels(self.kind).inc()
+        self._watch.sessions.add(self)
+        try:
+            if token is None or await self.identify(token):
+                await self._read()
+        except GONE:
+            pass
+        except Exception:
+            log.exception("a socket failed")
+            self.line.close(1011, "something went wrong here")
+        finally:
+            self._watch.sessions.discard(self)
+            self.engine.metrics.sockets.labels(self.kind).dec()
+            self.left()
+            if self.line._closing is not None:
+                await asyncio.wait([self.line._closing], timeout=self.engine.settings.sockets.send_timeout_s)
+
+    async def identify(self, token: str) -> bool:
+        """Learn whose token it is; a bad one closes the socket."""
+        identity = await self.engine.command(self.engine.identify(token))
+        if identity is None or not identity.may(self.roles):
+            self.line.close(
+                4401, "this token is not known here" if identity is None else "this token is for other work"
+            )
+            return False
+        self.identity = identity
+        return True
+
+    async def _read(self) -> None:
+        while not self.line.closing:
+            frame = await self.ws.recv()
+            if frame is None:
+                continue
+            self.heard_at = monotonic()
+            await self.hear(frame)
+
+    async def hear(self, frame: str | bytes) -> None:
+        """Take one frame."""
+        raise NotImplementedError
+
+    def left(self) -> None:
+        """The socket is over: let go of what it held."""
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a command after those that came before it; the reader goes on."""
+        if len(self._commands) >= MOST_COMMANDS:
+            work.close()
+            self.error("busy", "too many commands are waiting; send the next when some were answered")
+            return
+        self._commands.append(work)
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._commands:
+                await self._commands.popleft()
+        finally:
+            self._working = None
+
+    def error(self, code: str, detail: str, *, id: str | None = None, malformed: bool = False) -> None:
+        """Send an error; too many malformed messages in a minute close the socket."""
+        told = {"type": "error", "code": code, "detail": detail}
+        self.line.send(say(told if id is None else {**told, "id": id}))
+        if malformed:
+            now = monotonic()
+            self._errors.append(now)
+            while self._errors and now - self._errors[0] > ERROR_WINDOW_S:
+                self._errors.popleft()
+            if len(self._errors) > MOST_ERRORS:
+                self.line.close(4400, "too many messages that cannot be read")
+
+
+class Watch:
+    """Closes sockets that have been silent for too long."""
+
+    def __init__(self, idle_timeout_s: float) -> None:
+        self.sessions: set[Session] = set()
+        self._idle = idle_timeout_s
+
+    async def run(self) -> None:
+        """Look every second until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            limit = monotonic() - self._idle
+            for session in list(self.sessions):
+                if session.heard_at < limit and not session.line.closing:
+                    session.line.close(4408, "no message for too long")

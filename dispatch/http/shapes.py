@@ -1,0 +1,271 @@
+"""What goes in and out of routes beside the structs of the steps; the published OpenAPI document shows these."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from crew_client.protocol import Contact, Location, PublicOrder
+from dispatch.errors import Invalid
+
+Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
+Seq = Annotated[int, Meta(ge=0, le=2**62)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Skill = Annotated[str, Meta(min_length=1, max_length=64)]
+ZoneId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class CrewIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A crew to be: `capacity` is how many orders it may hold at once."""
+
+    name: Name
+    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] = ()
+    home_zone: ZoneId | None = None
+    capacity: Annotated[int, Meta(ge=1, le=1000)] = 1
+
+
+class CrewOut(Struct, frozen=True):
+    """A crew with what it does and where it is; `position_age_s` is the age of the last fix in seconds."""
+
+    id: str
+    name: str
+    skills: tuple[str, ...]
+    home_zone: str | None
+    capacity: int
+    state: Literal["off", "idle", "busy"]
+    load: int
+    position: Location | None
+    position_age_s: float | None
+    score: float
+
+
+class UserIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A user to be."""
+
+    name: Name
+    role: Literal["admin", "dispatcher", "monitor", "intake"]
+
+
+class UserOut(Struct, frozen=True):
+    """A user."""
+
+    id: str
+    name: str
+    role: str
+
+
+class TokenOut(Struct, frozen=True):
+    """A token, shown this once."""
+
+    token: str
+
+
+class OrderPage(Struct, frozen=True):
+    """A page of orders."""
+
+    items: list[PublicOrder]
+    next: str | None = None
+
+
+class CrewPage(Struct, frozen=True):
+    """A page of crews."""
+
+    items: list[CrewOut]
+    next: str | None = None
+
+
+class ReportOut(Struct, frozen=True):
+    """A report as it was taken, and its order."""
+
+    id: str
+    order: PublicOrder
+    report: Raw | None = None
+
+
+class EventOut(Struct, frozen=True, omit_defaults=True):
+    """An event of the city's log."""
+
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    data: dict[str, Any]
+    order: str | None = None
+    crew: str | None = None
+
+
+class EventPage(Struct, frozen=True):
+    """Events from a position on; ask again with `after` = `last`."""
+
+    items: list[EventOut]
+    last: int
+
+
+class GrabOut(Struct, frozen=True):
+    """Who asked for an order, and what came of it."""
+
+    crew: str
+    id: str
+    cycle: int
+    at: datetime
+    eta_s: float | None
+    distance_m: float | None
+    reason: str | None
+
+
+class OrderDetail(PublicOrder, frozen=True, kw_only=True):
+    """An order with its whole story."""
+
+    timeline: list[EventOut]
+    grabs: list[GrabOut]
+    decisions: list[dict[str, Any]]
+    description: str | None = None
+    contact: Contact | None = None
+    merged_into: str | None = None
+    transferred_to: str | None = None
+
+
+class CandidateOut(Struct, frozen=True):
+    """A crew seen from an order: why him, why not."""
+
+    crew: str
+    eta_s: float | None
+    distance_m: float | None
+    eligible: bool
+    reasons: tuple[str, ...]
+
+
+class CandidatePage(Struct, frozen=True):
+    """Crews ranked for an order, the best first."""
+
+    items: list[CandidateOut]
+    next: str | None = None
+
+
+class OverrideResult(Struct, frozen=True, omit_defaults=True):
+    """What became of one override of a list: the order, or the problem."""
+
+    order: str
+    status: int
+    result: PublicOrder | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class OverrideResults(Struct, frozen=True):
+    """What became of each override of a list, in its order."""
+
+    items: list[OverrideResult]
+
+
+class ZoneMapOut(Struct, frozen=True):
+    """The map that is in force now."""
+
+    version: int
+    zones: int
+    warnings: list[dict[str, Any]]
+
+
+class LocateOut(Struct, frozen=True):
+    """The zone of a place, null outside every zone."""
+
+    zone: str | None
+
+
+class SummaryRow(Struct, frozen=True):
+    """One clock in one zone; `share` is the part met of those decided, percentiles are seconds."""
+
+    clock: str
+    zone: str | None
+    count: int
+    met: int
+    share: float | None
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    at_risk: int
+    breached: int
+
+
+class Summary(Struct, frozen=True):
+    """The clocks of the orders reported in a time."""
+
+    items: list[SummaryRow]
+    next: str | None = None
+
+
+class ClockRow(Struct, frozen=True):
+    """One clock of one order; `remaining_s` is negative past the deadline."""
+
+    order: str
+    clock: str
+    state: str
+    due_at: datetime
+    remaining_s: float
+    zone: str | None
+    severity: int
+    started_at: datetime
+    stopped_at: datetime | None
+    pause_reason: str | None
+
+
+class ClockPage(Struct, frozen=True):
+    """A page of clocks, the next due first."""
+
+    items: list[ClockRow]
+    next: str | None = None
+
+
+class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of a list."""
+
+    limit: Limit = 100
+    cursor: Annotated[str, Meta(max_length=400)] | None = None
+
+
+class OrderQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which orders; several states are parted by commas."""
+
+    state: Annotated[str, Meta(max_length=200)] | None = None
+    zone: ZoneId | None = None
+    crew: Annotated[str, Meta(max_length=64)] | None = None
+    limit: Limit = 100
+    cursor: Annotated[str, Meta(max_length=400)] | None = None
+
+
+class EventQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Events after a position."""
+
+    after: Seq = 0
+    limit: Limit = 100
+
+
+class LocateQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """A place, in degrees."""
+
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    crs: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+
+
+class SummaryQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """Orders reported from `from` until before `to`."""
+
+    from_: datetime | None = None
+    to: datetime | None = None
+    zone: ZoneId | None = None
+
+
+class ClockQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Clocks in one state."""
+
+    state: Literal["running", "at_risk", "breached", "met", "paused"] | None = None
+    limit: Limit = 100
+    cursor: Annotated[str, Meta(max_length=400)] | None = None
+
+
+def aware(moment: datetime | None, name: str) -> datetime | None:
+    """Return the time; raise `Invalid` where it has no offset."""
+    if moment is not None and moment.tzinfo is None:
+        raise Invalid.field(f"/{name}", "give the time with its offset, as in 2026-01-15T08:30:00+08:00")
+    return moment

@@ -1,0 +1,249 @@
+"""What an engine knows of a city: a copy in memory, built from one snapshot and kept true by the event log.
+
+Property: a mirror that has folded events up to `seq` equals one loaded at `seq`. It is what offers are made from,
+what sockets are welcomed with, and what lets the engine refuse a grab of an order that is gone without asking the
+database. It never decides anything: the database does.
+
+Positions are not in the log; they come beside it and are never part of the property.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from crew_client.protocol import Contact, Location, PublicOrder
+from dispatch.city import City
+from dispatch.crews import Crew
+from dispatch.events import Logged
+from dispatch.orders import DONE, WITH_CREW, Order
+
+_GONE = frozenset(state.value for state in DONE)
+_HELD = frozenset(state.value for state in WITH_CREW)
+_KEPT = _HELD | {"suspended"}
+"""The states in which an order stands on its crew's list."""
+
+
+class Offered(Struct, frozen=True):
+    """The member `offered` of an event's data."""
+
+    mode: str
+    closes_at: datetime
+    window_s: float
+    ring: int
+    zones: tuple[str, ...] | None
+    crews: tuple[tuple[str, float, float], ...]
+
+
+class Closed(Struct, frozen=True):
+    """The member `closed`."""
+
+    reason: str
+    cycle: int
+
+
+class Lost(Struct, frozen=True):
+    """The members `lost` and `given`."""
+
+    crew: str
+    by: str
+    reason: str | None = None
+
+
+class OrderData(Struct, frozen=True):
+    """What the data of an order's event may hold; see `dispatch.events`."""
+
+    order: Raw
+    cycle: int
+    offered: Offered | None = None
+    closed: Closed | None = None
+    bids: tuple[tuple[str, str, str], ...] = ()
+    lost: Lost | None = None
+    given: Lost | None = None
+
+
+class CrewData(Struct, frozen=True):
+    """What the data of `crew.added` holds."""
+
+    skills: tuple[str, ...] = ()
+    home_zone: str | None = None
+    capacity: int = 1
+
+
+class LiveOrder(Struct):
+    """An open order in memory. `text` is its public JSON; `offered` maps crews to predicted arrival and distance.
+
+    `closed_to` has the crews to whom the offer that the last event ended was open.
+    """
+
+    order: PublicOrder
+    text: str
+    cycle: int
+    description: str | None
+    contact: Contact | None
+    mode: str = "sealed"
+    closes_at: datetime | None = None
+    window_s: float = 0.0
+    offered: dict[str, tuple[float, float]] = field(default_factory=dict)
+    closed_to: tuple[str, ...] = ()
+
+
+order_data = msgspec.json.Decoder(OrderData)
+_crew_data = msgspec.json.Decoder(CrewData)
+_public = msgspec.json.Decoder(PublicOrder)
+_contact = msgspec.json.Decoder(Contact)
+
+
+class Mirror:
+    """One city in memory; see the module."""
+
+    def __init__(self, city: City, *, name: str, epoch: str, seq: int) -> None:
+        self.city = city
+        self.name = name
+        self.epoch = epoch
+        self.seq = seq
+        self.crews: dict[str, Crew] = {}
+        self.orders: dict[str, LiveOrder] = {}
+        self.last_order: LiveOrder | None = None
+        self.held_by: defaultdict[str, set[str]] = defaultdict(set)
+        self.open_to: defaultdict[str, set[str]] = defaultdict(set)
+
+    def load(self, crews: Iterable[Crew], orders: Iterable[tuple[Order, str | None, str | None]]) -> None:
+        """Fill an empty mirror from one snapshot; `orders` come with description and contact (JSON)."""
+        self.crews = {crew.id: crew for crew in crews}
+        for order, description, contact in orders:
+            public = order.public()
+            live = LiveOrder(
+                order=public,
+                text=msgspec.json.encode(public).decode(),
+                cycle=order.cycle,
+                description=description,
+                contact=_contact.decode(contact) if contact else None,
+            )
+            if order.offer:
+                live.mode, live.closes_at, live.window_s = order.offer.mode, order.offer.closes_at, order.offer.window_s
+            self.orders[order.id] = live
+            self._index(live, 1)
+
+    def load_offered(self, order_id: str, cycle: int, crews: Iterable[tuple[str, float, float]]) -> None:
+        """Add those to whom an open order is offered, as the snapshot has them."""
+        live = self.orders.get(order_id)
+        if live is not None and live.cycle == cycle and live.order.state == "offered":
+            self._offer(live, crews)
+
+    def fold(self, event: Logged, description: str | None = None, contact: str | None = None) -> OrderData | None:
+        """Move on by one event; return its data where it is an order's. `last_order` is the order that it touched."""
+        assert event.seq == self.seq + 1, f"event {event.seq} after {self.seq}: the log has a gap"
+        self.seq = event.seq
+        if event.order is not None:
+            data = order_data.decode(event.data)
+            self._fold_order(event.order, data, description, contact)
+            return data
+        if event.crew is not None:
+            self._fold_crew(event)
+        return None
+
+    def _fold_order(self, order_id: str, data: OrderData, description: str | None, contact: str | None) -> None:
+        public = _public.decode(data.order)
+        text = bytes(data.order).decode()
+        live = self.orders.get(order_id)
+        if live is None:
+            live = LiveOrder(
+                order=public,
+                text=text,
+                cycle=data.cycle,
+                description=description,
+                contact=_contact.decode(contact) if contact else None,
+            )
+            self.orders[order_id] = live
+        else:
+            self._index(live, -1)
+            live.order, live.text = public, text
+        live.closed_to = ()
+        if data.closed is not None or data.cycle != live.cycle or public.state != "offered":
+            live.closed_to = tuple(live.offered)
+            live.offered = {}
+            for crew in live.closed_to:
+                self.open_to[crew].discard(order_id)
+        if data.offered is not None:
+            live.mode, live.closes_at = data.offered.mode, data.offered.closes_at
+            live.window_s = data.offered.window_s
+            self._offer(live, data.offered.crews)
+        live.cycle = data.cycle
+        self.last_order = live
+        self._index(live, 1)
+        if public.state in _GONE:
+            del self.orders[order_id]
+
+    def _offer(self, live: LiveOrder, crews: Iterable[tuple[str, float, float]]) -> None:
+        for crew, eta_s, distance_m in crews:
+            live.offered[crew] = (eta_s, distance_m)
+            self.open_to[crew].add(live.order.id)
+
+    def _index(self, live: LiveOrder, sign: int) -> None:
+        """Keep `held_by` and the crews' loads in step with an order that enters (1) or leaves (-1)."""
+        crew, state = live.order.crew, live.order.state
+        if crew is None or state not in _KEPT:
+            return
+        if sign > 0:
+            self.held_by[crew].add(live.order.id)
+        else:
+            self.held_by[crew].discard(live.order.id)
+        if crew in self.crews:
+            held = sum(self.orders[order].order.state in _HELD for order in self.held_by[crew] if order in self.orders)
+            self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=held)
+
+    def _fold_crew(self, event: Logged) -> None:
+        assert event.crew is not None
+        crew = self.crews.get(event.crew)
+        if event.kind == "crew.added":
+            data = _crew_data.decode(event.data)
+            self.crews[event.crew] = Crew(
+                id=event.crew, name=event.crew, skills=data.skills, home_zone=data.home_zone, capacity=data.capacity
+            )
+        elif crew is not None and event.kind in ("crew.shift_started", "crew.shift_ended"):
+            on = event.kind == "crew.shift_started"
+            self.crews[event.crew] = msgspec.structs.replace(
+                crew,
+                on_shift=on,
+                shift_since=event.at if on else None,
+                taken=0 if on else crew.taken,
+                position=crew.position if on else None,
+                position_at=crew.position_at if on else None,
+            )
+
+    def locate(self, crew_id: str, place: Location, at: datetime) -> None:
+        """Keep a crew's newest position."""
+        crew = self.crews.get(crew_id)
+        if crew is not None and (crew.position_at is None or at >= crew.position_at):
+            self.crews[crew_id] = msgspec.structs.replace(crew, position=place, position_at=at)
+
+    def offers_to(self, crew_id: str) -> Iterator[LiveOrder]:
+        """Return the orders that are open to a crew."""
+        for order_id in sorted(self.open_to.get(crew_id, ())):
+            live = self.orders.get(order_id)
+            if live is not None and live.order.state == "offered" and crew_id in live.offered:
+                yield live
+
+    def held_orders(self, crew_id: str) -> Iterator[LiveOrder]:
+        """Return the orders on a crew's list."""
+        for order_id in sorted(self.held_by.get(crew_id, ())):
+            yield self.orders[order_id]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the property compares, as plain values."""
+        return {
+            "seq": self.seq,
+            "orders": {
+                key: (live.order, live.cycle, live.offered if live.order.state == "offered" else {})
+                for key, live in self.orders.items()
+            },
+            "crews": {
+                key: (crew.skills, crew.home_zone, crew.capacity, crew.on_shift, crew.shift_since, crew.load)
+                for key, crew in self.crews.items()
+            },
+            "held_by": {crew: held for crew, held in self.held_by.items() if held},
+        }

@@ -1,0 +1,148 @@
+"""Step 3: who is offered an order: its zone first, then the neighbours, then the city, until somebody has it.
+
+Opening an offer begins a new cycle. It is told to the crews that may grab it now (on shift, position known,
+skills cover the order's, load under capacity, in a ring that is open); a crew that comes on shift, or whose load
+falls, is told of what is open to it then. Terms are kept on the order, circles as rows of `offer_round`.
+
+In mode `sealed` time is cut into windows of `window_s`. At the end of a window its bids are judged
+(`dispatch.grabs`); a window without bids is followed by the next.
+
+Promise: an open offer always has a next moment at which somebody looks at it again: the end of its window, its next
+ring (`Terms.due_at`), and the moment when the machine takes over (`Terms.assign_at`).
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dispatch.city import City
+from dispatch.crews import Candidate, Crew, candidates, obstacles
+from dispatch.events import Event
+from dispatch.orders import Order, State, Terms
+from dispatch.policy import machine_takes_over
+
+if TYPE_CHECKING:
+    from dispatch.store import Tx
+
+
+def window_end(terms: Terms, now: datetime) -> datetime:
+    """Return when the sealed window that `now` falls into ends; in mode `first`, when the machine takes over."""
+    if terms.mode == "first" or terms.closes_at > now or terms.window_s <= 0:
+        return terms.closes_at
+    window = timedelta(seconds=terms.window_s)
+    return terms.closes_at + ((now - terms.closes_at) // window + 1) * window
+
+
+def circle(order: Order, terms: Terms, crews: Iterable[Crew], city: City) -> list[Candidate]:
+    """Return the crews that may grab the order now, the nearest first."""
+    ranked = candidates(order, crews, travel=city.travel, zones=terms.zones)
+    return [candidate for candidate in ranked if candidate.eligible and candidate.eta_s is not None]
+
+
+def opened(
+    order: Order, crews: Collection[Crew], city: City, *, now: datetime, excluded: tuple[str, ...] = ()
+) -> tuple[Order, list[Candidate]]:
+    """Return the order opened to grabs, and the circle that it is offered to first."""
+    policy = city.policy(order.zone)
+    order = msgspec.structs.replace(order, excluded=excluded)
+    reachable = next((c for c in candidates(order, crews, travel=city.travel) if c.eligible), None)
+    arrival = order.clocks.get("arrival")
+    assign_at = machine_takes_over(
+        policy,
+        now,
+        arrival_due=arrival.due_at if arrival and arrival.stopped_at is None else None,
+        best_eta_s=reachable.eta_s if reachable else None,
+    )
+    sealed = policy.mode == "sealed" and policy.window_s > 0
+    terms = Terms(
+        mode="sealed" if sealed else "first",
+        window_s=policy.window_s,
+        tie_s=policy.tie_s,
+        opened_at=now,
+        closes_at=now + timedelta(seconds=policy.window_s) if sealed else assign_at,
+        assign_at=assign_at,
+        widen_at=tuple(now + timedelta(seconds=after) for after in policy.rings),
+        zones=city.ring_zones(order.zone, 0),
+    )
+    order = msgspec.structs.replace(
+        order, state=State.OFFERED, cycle=order.cycle + 1, crew=None, claimed_by=None, offer=terms
+    )
+    return order, circle(order, terms, crews, city)
+
+
+def offered(order: Order, to: Collection[Candidate]) -> dict[str, Any]:
+    """Return the member of an event's data that tells these crews of the offer."""
+    assert order.offer is not None
+    return {
+        "mode": order.offer.mode,
+        "closes_at": order.offer.closes_at,
+        "window_s": order.offer.window_s,
+        "ring": order.offer.ring,
+        "zones": order.offer.zones,
+        "crews": [(c.crew, c.eta_s, c.distance_m) for c in to],
+    }
+
+
+async def announce(tx: "Tx", order: Order, to: Collection[Candidate], *, actor: str, **members: Any) -> None:
+    """Write the first circle of an opened order, and the event that tells it."""
+    await tx.orders.add_round(order, to)
+    tx.record(Event.of_order("order.offered", order, actor=actor, offered=offered(order, to), **members))
+
+
+async def close(tx: "Tx", order: Order, reason: str) -> dict[str, Any]:
+    """Settle what is open about an offer that ends otherwise than by a grab; return the members for its event.
+
+    `reason` is `assigned`, `withdrawn` or `expired`; bids still open get the verdict `taken` or `closed`.
+    """
+    if order.state is not State.OFFERED:
+        return {}
+    members: dict[str, Any] = {"closed": {"reason": reason, "cycle": order.cycle}}
+    if order.offer is not None and order.offer.mode == "sealed":
+        verdict = "taken" if reason == "assigned" else "closed"
+        if bids := await tx.crews.settle_bids(order, winner=None, reason=verdict):
+            members["bids"] = bids
+    return members
+
+
+async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) -> None:
+    """Open the next ring of an order to those who were not offered it yet."""
+    order = await tx.orders.lock_one(order_id)
+    terms = order.offer
+    if terms is None or not terms.widen_at or terms.widen_at[0] > tx.now:
+        return
+    ring = terms.ring + 1
+    terms = msgspec.structs.replace(
+        terms,
+        ring=ring,
+        widen_at=terms.widen_at[1:],
+        zones=city.ring_zones(order.zone, ring),
+        closes_at=window_end(terms, tx.now),
+    )
+    order = order.changed(offer=terms)
+    known = await tx.orders.offered(order)
+    fresh = [candidate for candidate in circle(order, terms, crews, city) if candidate.crew not in known]
+    await tx.orders.save(order)
+    if fresh:
+        await tx.orders.add_round(order, fresh)
+    tx.record(Event.of_order("order.widened", order, actor="system:clocks", offered=offered(order, fresh)))
+
+
+async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -> None:
+    """Offer a crew what is open to it: it came on shift, was located, or has room again."""
+    crew = (await tx.crews.find([crew_id])).get(crew_id)
+    if crew is None or crew.position is None or not order_ids:
+        return
+    for order in (await tx.orders.lock(sorted(order_ids))).values():
+        terms = order.offer
+        if terms is None or obstacles(order, crew, zones=terms.zones, excluded=order.excluded):
+            continue
+        if crew_id in await tx.orders.offered(order):
+            continue
+        own = circle(order, terms, [crew], city)
+        if own:
+            await tx.orders.add_round(order, own)
+            changed = order.changed(offer=msgspec.structs.replace(terms, closes_at=window_end(terms, tx.now)))
+            await tx.orders.save(changed)
+            tx.record(Event.of_order("order.offered_to", changed, actor="system:offers", offered=offered(changed, own)))

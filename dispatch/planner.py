@@ -1,0 +1,46 @@
+"""The planner process: gives out what nobody grabbed in time (step 5).
+
+Four times a second it looks which offers' time for grabs is over and assigns them, the most severe first, each in a
+transaction of its own and by the version that it saw.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from dispatch.background import Background
+from dispatch.errors import NotFound
+from dispatch.logs import configure_logs, logger
+from dispatch.planning import assign_due
+from dispatch.store.orders import ORDERS
+
+if TYPE_CHECKING:
+    from dispatch.config import Settings
+
+EVERY_S = 0.25
+MOST = 100
+log = logger("planner")
+
+
+async def tick(background: Background) -> int:
+    """Assign what is due; return how many orders found a crew."""
+    async with background.db.connection() as conn:
+        due = await conn.fetch(ORDERS["due_assignments"], await background.now(), MOST)
+    assigned = 0
+    for row in due:
+        city_id, order_id = row["city_id"], row["order_id"]
+        city, crews = await background.city(city_id), await background.crews(city_id)
+        try:
+            assigned += await background.db.run(city_id, lambda tx: assign_due(tx, order_id, crews, city))  # noqa: B023 - run at once
+        except NotFound:
+            continue
+    return assigned
+
+
+def run_planner(settings: "Settings") -> int:
+    """Plan until SIGTERM."""
+    configure_logs(settings.log_level, settings.log_format, process="planner")
+
+    async def main() -> int:
+        return await Background(settings, "planner").run(tick, every_s=EVERY_S)
+
+    return asyncio.run(main())

@@ -1,0 +1,74 @@
+"""The grab policy of a zone: how long an offer stays sealed, how it widens, when the machine takes over."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dispatch.errors import Invalid
+from dispatch.problems import problem_of
+
+Seconds = Annotated[float, Meta(ge=0, le=86400)]
+
+
+class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
+    """How orders of a zone are given out; all in seconds.
+
+    `ring_s` holds when the offer widens to the neighbouring zones, and when to the city; a single number n means n
+    and 2n. `assign_after_s` is when the optimizer assigns what nobody won, or earlier where the deadline asks for it.
+    """
+
+    mode: Literal["first", "sealed"] = "sealed"
+    window_s: Seconds = 6.0
+    tie_s: Seconds = 30.0
+    # Not `tuple[Seconds, Seconds]`: msgspec 0.22 crashes in the garbage collector on a union with a fixed tuple.
+    ring_s: Annotated[tuple[Seconds, ...], Meta(min_length=2, max_length=2)] | Seconds = (15.0, 30.0)
+    assign_after_s: Seconds = 60.0
+
+    @property
+    def rings(self) -> tuple[float, float]:
+        """The seconds after which ring 1 and ring 2 open."""
+        if isinstance(self.ring_s, tuple):
+            return self.ring_s[0], self.ring_s[1]
+        return self.ring_s, 2 * self.ring_s
+
+
+def read_policy(raw: dict[str, Any] | None, default: GrabPolicy, *, pointer: str) -> GrabPolicy:
+    """Return the policy that a zone's `properties.policy` asks for; what it leaves out is the default's.
+
+    Raises `Invalid`, with a pointer below `pointer`, for an unknown key or a value out of range.
+    """
+    if raw is None:
+        return default
+    try:
+        policy = msgspec.convert({**msgspec.to_builtins(default), **raw}, GrabPolicy)
+    except msgspec.ValidationError as error:
+        problem = problem_of(error)
+        raise Invalid.field(pointer + problem.pointer, problem.detail) from None
+    first, second = policy.rings
+    if second < first:
+        raise Invalid.field(f"{pointer}/ring_s", "the ring of the city cannot open before that of the neighbours")
+    return policy
+
+
+def machine_takes_over(
+    policy: GrabPolicy,
+    opened_at: datetime,
+    *,
+    arrival_due: datetime | None,
+    best_eta_s: float | None,
+    margin_s: float = 20,
+) -> datetime:
+    """Return when assignment takes over: after `assign_after_s`, but never later than the last moment at which the
+    nearest crew, `best_eta_s` away, can still be at the door at `arrival_due` with `margin_s` to spare.
+
+    Where no crew can make the deadline any more there is no such moment, and the policy's time stands.
+    """
+    usual = opened_at + timedelta(seconds=policy.assign_after_s)
+    if arrival_due is None or best_eta_s is None:
+        return usual
+    last = arrival_due - timedelta(seconds=best_eta_s)
+    if last < opened_at:
+        return usual
+    return min(usual, max(opened_at, last - timedelta(seconds=margin_s)))

@@ -1,0 +1,168 @@
+"""The pool, and the one place where transactions begin, commit and are tried again.
+
+A transaction that lost its connection while it committed may have committed: `OutcomeUnknown`. Whoever asks
+again does so with the key that was stored in the same transaction, and gets the first answer back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import asyncpg
+
+from dispatch.errors import Unavailable
+from dispatch.store.tx import Tx
+
+T = TypeVar("T")
+
+SESSION = {
+    "application_name": "qiangdan",
+    "timezone": "UTC",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+
+GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+"""The database did not answer, or went away while it did."""
+
+CROSSED = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+"""Two transactions were in each other's way; the same again will do."""
+
+
+class TryAgain(Exception):
+    """A step saw that a row changed between its look and its lock; the edge runs it once more."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The database went away during the commit; ask again with the same key to learn what became of it."""
+
+
+class Database:
+    """A pool of connections to one PostgreSQL, opened lazily and reopened by itself after it was gone."""
+
+    def __init__(self, url: str, *, size: int = 8, on_commit: Callable[[str], None] | None = None) -> None:
+        self.url = url
+        self._size = size
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+        self.on_commit = on_commit or (lambda city_id: None)
+
+    async def open(self) -> "asyncpg.Pool[asyncpg.Record]":
+        """Return the pool; raise `Unavailable` where no connection can be had."""
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    try:
+                        self._pool = await asyncpg.create_pool(
+                            self.url,
+                            min_size=1,
+                            max_size=self._size,
+                            timeout=5,
+                            command_timeout=15,
+                            max_inactive_connection_lifetime=300,
+                            server_settings=SESSION,
+                        )
+                    except GONE as error:
+                        raise Unavailable(f"the database does not answer: {error}") from error
+        return self._pool
+
+    async def close(self) -> None:
+        """Close every connection; what is under way gets three seconds."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                await asyncio.wait_for(pool.close(), 3)
+            except (TimeoutError, *GONE):
+                pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """Lend a connection for reading; raise `Unavailable` where the database does not answer."""
+        pool = await self.open()
+        try:
+            async with pool.acquire(timeout=5) as conn:
+                yield conn  # type: ignore[misc]  # the pool's proxy behaves as a connection
+        except GONE as error:
+            raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """Lend a connection that sees one moment of the database."""
+        async with self.connection() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            yield conn
+
+    @asynccontextmanager
+    async def transaction(self, city_id: str) -> AsyncIterator[Tx]:
+        """Run a block as one transaction of a city: its events are appended last, then all is committed.
+
+        Raises `Unavailable` where nothing was done, `OutcomeUnknown` where the commit's answer was lost.
+        """
+        committing = False
+        pool = await self.open()
+        try:
+            async with pool.acquire(timeout=5) as conn:
+                running = conn.transaction()
+                await running.start()
+                try:
+                    tx = Tx(conn, city_id, await conn.fetchval("SELECT now()"))  # type: ignore[arg-type]
+                    yield tx
+                    await tx.append_events()
+                except BaseException:
+                    await _roll_back(running)
+                    raise
+                committing = True
+                await running.commit()
+                committing = False
+        except GONE as error:
+            if committing:
+                raise OutcomeUnknown() from error
+            raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+        if tx.last_seq is not None:
+            self.on_commit(city_id)
+
+    async def run(self, city_id: str, step: Callable[[Tx], Awaitable[T]], *, repeatable: bool = False) -> T:
+        """Run a step as one transaction, again where it crossed another.
+
+        `repeatable` says that the step may also be run again after an unknown outcome, since it finds its own first
+        answer; then it is tried for about eight seconds before `Unavailable` is raised.
+        """
+        crossed = lost = 0
+        while True:
+            try:
+                async with self.transaction(city_id) as tx:
+                    answer = await step(tx)
+                return answer
+            except (TryAgain, *CROSSED):
+                crossed += 1
+                if crossed > 10:
+                    raise Unavailable("the order is being changed by too many at once; try again") from None
+                await asyncio.sleep(0.002 * crossed)
+            except Unavailable:
+                lost += 1
+                if not repeatable or lost > 16:
+                    raise
+                await asyncio.sleep(0.5)
+
+
+async def _roll_back(running: asyncpg.transaction.Transaction) -> None:
+    try:
+        await running.rollback()
+    except (*GONE, asyncpg.PostgresError):
+        pass  # the connection is gone, and with it the transaction; the first error is the one to tell

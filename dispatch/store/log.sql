@@ -1,0 +1,90 @@
+-- The event log of a city, and what every transaction needs.
+
+-- name: append: the events of a transaction; the counter row is taken last, so that sequence order is commit order
+WITH counter AS (
+    UPDATE city_log SET last_seq = last_seq + cardinality($3::text[]) WHERE city_id = $1 RETURNING last_seq
+), written AS (
+    INSERT INTO event (city_id, seq, at, kind, order_id, crew_id, actor, data)
+    SELECT $1, counter.last_seq - cardinality($3::text[]) + n.place, $2, n.kind, n.order_id, n.crew_id, n.actor, n.data::json
+    FROM counter, unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+        WITH ORDINALITY AS n (kind, order_id, crew_id, actor, data, place)
+)
+SELECT last_seq FROM counter
+
+-- name: read: events after a position, oldest first
+SELECT seq, at, kind, order_id, crew_id, actor, data FROM event WHERE city_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+
+-- name: read_with_particulars: the same with what a crew must know of the order and the log may not hold
+SELECT e.seq, e.at, e.kind, e.order_id, e.crew_id, e.actor, e.data, o.description, o.contact
+FROM event AS e LEFT JOIN orders AS o ON o.city_id = e.city_id AND o.order_id = e.order_id
+WHERE e.city_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
+
+-- name: timeline: every event of an order, oldest first
+SELECT seq, at, kind, order_id, crew_id, actor, data FROM event WHERE city_id = $1 AND order_id = $2 ORDER BY seq
+
+-- name: heads: where the log of every city ends
+SELECT city_id, last_seq FROM city_log
+
+-- name: head: where the log of a city ends, and its epoch
+SELECT l.last_seq, c.epoch, c.name FROM city_log AS l JOIN city AS c USING (city_id) WHERE city_id = $1
+
+-- name: insert_city: another city
+INSERT INTO city (city_id, name, epoch) VALUES ($1, $2, $3)
+
+-- name: insert_log: its empty log
+INSERT INTO city_log (city_id) VALUES ($1)
+
+-- name: list_cities: every city
+SELECT city_id, name, created_at FROM city ORDER BY city_id
+
+-- name: insert_zone_map: the next version of a city's zones
+INSERT INTO zone_map (city_id, version, document, actor, created_at)
+SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4 FROM zone_map WHERE city_id = $1 RETURNING version
+
+-- name: zone_map: the zones in force
+SELECT version, document FROM zone_map WHERE city_id = $1 ORDER BY version DESC LIMIT 1
+
+-- name: claim_key: take an idempotency key; nothing comes back where it was taken before
+INSERT INTO idempotency (city_id, subject, key, body_hash, at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING RETURNING true
+
+-- name: find_key: the first answer under a key
+SELECT body_hash, status, answer FROM idempotency WHERE city_id = $1 AND subject = $2 AND key = $3
+
+-- name: answer_key: keep the answer under its key
+UPDATE idempotency SET status = $4, answer = $5 WHERE city_id = $1 AND subject = $2 AND key = $3
+
+-- name: forget_keys: keys are kept for a while, not for ever
+DELETE FROM idempotency WHERE at < $1
+
+-- name: find_token: whose token this is
+SELECT city_id, role, subject FROM token WHERE token_hash = $1
+
+-- name: insert_token: a token, by its hash alone
+INSERT INTO token (token_hash, city_id, role, subject) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+
+-- name: insert_account: a user with a role
+INSERT INTO account (city_id, user_id, name, role) VALUES ($1, $2, $3, $4)
+
+-- name: find_account: a user
+SELECT user_id, name, role FROM account WHERE city_id = $1 AND user_id = $2
+
+-- name: find_crew_id: whether a crew exists
+SELECT crew_id FROM crew WHERE city_id = $1 AND crew_id = $2
+
+-- name: take_lease: hold a role, or go on holding it; nothing comes back where somebody else holds it
+INSERT INTO lease AS l (role, holder, term, expires_at) VALUES ($1, $2, 1, now() + $3::interval)
+ON CONFLICT (role) DO UPDATE
+SET holder = excluded.holder, expires_at = excluded.expires_at, term = l.term + (l.holder <> excluded.holder)::int
+WHERE l.holder = excluded.holder OR l.expires_at < now()
+RETURNING term
+
+-- name: free_lease: give a role up at once
+DELETE FROM lease WHERE role = $1 AND holder = $2
+
+-- name: changes_since: what else than clocks and widening happened to an order since a version of it
+SELECT kind FROM event
+WHERE city_id = $1 AND order_id = $2 AND (data -> 'order' ->> 'version')::int > $3
+  AND kind NOT IN ('clock.at_risk', 'clock.breached', 'order.updated', 'order.widened', 'order.offered_to',
+                   'order.declined', 'order.stranded', 'order.offered')
+LIMIT 1

@@ -1,0 +1,181 @@
+"""The rows of orders inside a transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from dispatch.clocks import Alarm, alarm_at
+from dispatch.crews import Candidate
+from dispatch.errors import NotFound
+from dispatch.orders import Order
+from dispatch.store.rows import changes_of, order_of, text
+from dispatch.store.sql import load
+
+if TYPE_CHECKING:
+    import asyncpg
+
+ORDERS = load("orders")
+
+
+class OrderRows:
+    """Reads, locks and saves the orders of one city."""
+
+    def __init__(self, conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, now: datetime) -> None:
+        self._conn = conn
+        self._city = city_id
+        self._now = now
+
+    async def insert(self, order: Order, *, description: str | None, contact: Any) -> None:
+        """Write a new order."""
+        place, offer = order.location, order.offer
+        await self._conn.execute(
+            ORDERS["insert_order"],
+            self._city,
+            order.id,
+            order.version,
+            order.state.value,
+            order.cycle,
+            order.zone,
+            order.category,
+            order.severity,
+            place.lon if place else None,
+            place.lat if place else None,
+            None if order.address is None else text(order.address),
+            list(order.required_skills),
+            description,
+            None if contact is None else text(contact),
+            order.reported_at,
+            text(order.clocks),
+            alarm_at(order.clocks),
+            text(offer) if offer else None,
+            offer.due_at if offer else None,
+            offer.assign_at if offer else None,
+        )
+
+    async def find(self, order_id: str) -> Order:
+        """Return an order without locking it; raise `NotFound`."""
+        row = await self._conn.fetchrow(ORDERS["find_order"], self._city, order_id)
+        if row is None:
+            raise NotFound(f"no order {order_id} in this city")
+        return order_of(row)
+
+    async def lock(self, order_ids: Sequence[str]) -> dict[str, Order]:
+        """Lock orders in a fixed order and return those that exist; crews must be locked before."""
+        rows = await self._conn.fetch(ORDERS["lock_orders"], self._city, list(order_ids))
+        return {row["order_id"]: order_of(row) for row in rows}
+
+    async def lock_one(self, order_id: str) -> Order:
+        """Lock one order; raise `NotFound`."""
+        found = await self.lock([order_id])
+        if order_id not in found:
+            raise NotFound(f"no order {order_id} in this city")
+        return found[order_id]
+
+    async def lock_alarmed(self, now: datetime, *, limit: int) -> list[Order]:
+        """Lock the orders whose alarm is due."""
+        return [order_of(row) for row in await self._conn.fetch(ORDERS["lock_alarmed"], self._city, now, limit)]
+
+    async def save(self, *orders: Order) -> None:
+        """Write changed orders, each locked before and exactly one version further."""
+        saved = await self._conn.fetch(ORDERS["save_orders"], self._city, text([changes_of(order) for order in orders]))
+        assert len(saved) == len(orders), "an order was saved that was not locked, or not one version further"
+
+    async def claim(self, orders: Sequence[Order]) -> set[str]:
+        """Write offered orders as claimed by grab; return the ids of those that were still to be had."""
+        rows = await self._conn.fetch(
+            ORDERS["claim_orders"],
+            self._city,
+            [order.id for order in orders],
+            [order.version - 1 for order in orders],
+            [order.crew for order in orders],
+            [text(order.clocks) for order in orders],
+            [alarm_at(order.clocks) for order in orders],
+        )
+        return {row["order_id"] for row in rows}
+
+    async def reschedule(self, order: Order, *, offer_due_at: datetime | None, assign_at: datetime | None) -> None:
+        """Look at an open offer again at another time; its version does not change."""
+        await self._conn.execute(ORDERS["reschedule"], self._city, order.id, offer_due_at, assign_at)
+
+    async def add_round(self, order: Order, circle: Sequence[Candidate]) -> None:
+        """Write down who is offered an order from now on."""
+        await self._conn.execute(
+            ORDERS["insert_round"],
+            self._city,
+            order.id,
+            order.cycle,
+            order.offer.ring if order.offer else 0,
+            self._now,
+            [candidate.crew for candidate in circle],
+            [candidate.eta_s for candidate in circle],
+            [candidate.distance_m for candidate in circle],
+        )
+
+    async def offered(self, order: Order) -> set[str]:
+        """Return everybody to whom the order is open in its present cycle."""
+        rows = await self._conn.fetch(ORDERS["offered_crews"], self._city, order.id, order.cycle)
+        return {row["crew_id"] for row in rows}
+
+    async def answered(self, order: Order) -> set[str]:
+        """Return everybody who bid for, or declined, the order in its present cycle."""
+        rows = await self._conn.fetch(ORDERS["answered_crews"], self._city, order.id, order.cycle)
+        return {row["crew_id"] for row in rows}
+
+    async def record_alarms(self, order_id: str, alarms: Sequence[Alarm]) -> list[Alarm]:
+        """Write alarms; return those that had not fired before."""
+        if not alarms:
+            return []
+        rows = await self._conn.fetch(
+            ORDERS["insert_alarms"],
+            self._city,
+            order_id,
+            [alarm.clock for alarm in alarms],
+            [alarm.deadline for alarm in alarms],
+            [alarm.kind for alarm in alarms],
+            self._now,
+        )
+        return [Alarm(row["clock"], row["deadline"], row["kind"]) for row in rows]
+
+    async def insert_report(
+        self, report_id: str, order_id: str, *, channel: str, external_id: str | None, body: Any
+    ) -> None:
+        """Write a report as it came in."""
+        await self._conn.execute(
+            ORDERS["insert_report"], self._city, report_id, order_id, channel, external_id, text(body), self._now
+        )
+
+    async def find_external(self, channel: str, external_id: str) -> "asyncpg.Record | None":
+        """Return the report that a channel sent under this id."""
+        return await self._conn.fetchrow(ORDERS["find_external"], self._city, channel, external_id)
+
+    async def insert_override(
+        self, override_id: str, before: Order, *, actor: str, action: str, reason: str, body: Any, version: int
+    ) -> None:
+        """Write down what a dispatcher did, and how the order was before."""
+        await self._conn.execute(
+            ORDERS["insert_override"],
+            self._city,
+            override_id,
+            before.id,
+            self._now,
+            actor,
+            action,
+            reason,
+            text(body),
+            text(before),
+            version,
+        )
+
+    async def last_override(self, order_id: str) -> "asyncpg.Record | None":
+        """Return the newest override of an order that is not undone."""
+        return await self._conn.fetchrow(ORDERS["last_override"], self._city, order_id)
+
+    async def mark_undone(self, override_id: str) -> None:
+        """Mark an override as taken back."""
+        await self._conn.execute(ORDERS["mark_undone"], self._city, override_id)
+
+    async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
+        """Write what the resident says."""
+        await self._conn.execute(
+            ORDERS["insert_rating"], self._city, order.id, self._now, actor, order.crew, stars, comment, resolved
+        )

@@ -1,0 +1,108 @@
+-- Orders, their alarms and their offers.
+
+-- name: insert_order: a new order
+INSERT INTO orders (city_id, order_id, version, state, cycle, zone, category, severity, lon, lat, address, required_skills,
+                    description, contact, reported_at, clocks, alarm_at, offer, offer_due_at, assign_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+
+-- name: find_order: one order, not locked
+SELECT * FROM orders WHERE city_id = $1 AND order_id = $2
+
+-- name: find_orders: some orders, not locked
+SELECT * FROM orders WHERE city_id = $1 AND order_id = ANY ($2::text[])
+
+-- name: lock_orders: the rows of these orders, locked in a fixed order
+SELECT * FROM orders WHERE city_id = $1 AND order_id = ANY ($2::text[]) ORDER BY order_id FOR NO KEY UPDATE
+
+-- name: save_orders: everything of an order that can change, where nobody changed it in between
+UPDATE orders AS o
+SET version = n.version, state = n.state, cycle = n.cycle, zone = n.zone, severity = n.severity, lon = n.lon, lat = n.lat,
+    crew_id = n.crew_id, claimed_by = n.claimed_by, clocks = n.clocks, alarm_at = n.alarm_at, offer = n.offer,
+    offer_due_at = n.offer_due_at, assign_at = n.assign_at, incident = n.incident, unverified = n.unverified,
+    merged_into = n.merged_into, transferred_to = n.transferred_to, excluded = n.excluded
+FROM json_to_recordset($2::json) AS n (
+    order_id text, version int, state text, cycle int, zone text, severity int, lon double precision, lat double precision,
+    crew_id text, claimed_by text, clocks json, alarm_at timestamptz, offer json, offer_due_at timestamptz,
+    assign_at timestamptz, incident text, unverified boolean, merged_into text, transferred_to text, excluded text[])
+WHERE o.city_id = $1 AND o.order_id = n.order_id AND o.version = n.version - 1
+RETURNING o.order_id
+
+-- name: claim_orders: give offered orders to crews; the condition on state and version is what decides
+UPDATE orders AS o
+SET version = o.version + 1, state = 'claimed', crew_id = n.crew_id, claimed_by = 'grab', clocks = n.clocks::json,
+    alarm_at = n.alarm_at, offer = NULL, offer_due_at = NULL, assign_at = NULL
+FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[])
+    AS n (order_id, version, crew_id, clocks, alarm_at)
+WHERE o.city_id = $1 AND o.order_id = n.order_id AND o.version = n.version AND o.state = 'offered'
+RETURNING o.order_id
+
+-- name: reschedule: look at this open offer again later; nothing about the order changes
+UPDATE orders SET offer_due_at = $3, assign_at = $4 WHERE city_id = $1 AND order_id = $2 AND state = 'offered'
+
+-- name: insert_round: who was offered an order when the circle grew
+INSERT INTO offer_round (city_id, order_id, cycle, round, ring, at, crews, eta_s, distance_m)
+SELECT $1, $2, $3, coalesce(max(round), -1) + 1, $4, $5, $6, $7, $8
+FROM offer_round WHERE city_id = $1 AND order_id = $2 AND cycle = $3
+
+-- name: offered_crews: everybody to whom an order is open in its present cycle
+SELECT unnest(crews) AS crew_id, unnest(eta_s) AS eta_s, unnest(distance_m) AS distance_m
+FROM offer_round WHERE city_id = $1 AND order_id = $2 AND cycle = $3
+
+-- name: rounds_of_orders: the rounds of some orders, oldest first
+SELECT order_id, cycle, ring, at, crews, eta_s, distance_m FROM offer_round
+WHERE city_id = $1 AND order_id = ANY ($2::text[]) ORDER BY order_id, cycle, round
+
+-- name: answered_crews: everybody who bid for, or declined, an order in its present cycle
+SELECT crew_id FROM crew_grab WHERE city_id = $1 AND order_id = $2 AND cycle = $3
+UNION
+SELECT crew_id FROM crew_command WHERE city_id = $1 AND order_id = $2 AND kind = 'decline:' || $3::int
+
+-- name: open_orders: all work still to be done in a city
+SELECT * FROM orders
+WHERE city_id = $1 AND state NOT IN ('resolved', 'closed', 'merged', 'cancelled') ORDER BY order_id
+
+-- name: due_offers: offers whose window ends or whose next ring opens, in any city
+SELECT city_id, order_id FROM orders WHERE offer_due_at <= $1 ORDER BY offer_due_at LIMIT $2
+
+-- name: due_assignments: offers that the machine takes over, in any city
+SELECT city_id, order_id FROM orders WHERE assign_at <= $1 ORDER BY severity DESC, assign_at LIMIT $2
+
+-- name: due_alarms: cities in which a clock has something to say
+SELECT DISTINCT city_id FROM (SELECT city_id FROM orders WHERE alarm_at <= $1 ORDER BY alarm_at LIMIT 1000) AS due
+
+-- name: lock_alarmed: orders of a city with an alarm that is due; those that somebody works on are left for the next look
+SELECT * FROM orders WHERE city_id = $1 AND alarm_at <= $2 ORDER BY alarm_at LIMIT $3
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: insert_alarms: the alarms that had not fired yet
+INSERT INTO clock_alarm (city_id, order_id, clock, deadline, kind, at)
+SELECT $1, $2, n.clock, n.deadline, n.kind, $6 FROM unnest($3::text[], $4::timestamptz[], $5::text[]) AS n (clock, deadline, kind)
+ON CONFLICT DO NOTHING RETURNING clock, deadline, kind
+
+-- name: list_orders: a page of orders, newest first
+SELECT * FROM orders
+WHERE city_id = $1 AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::text IS NULL OR zone = $3)
+  AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
+ORDER BY order_id DESC LIMIT $6
+
+-- name: insert_report: a report as it came in
+INSERT INTO report (city_id, report_id, order_id, channel, external_id, body, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: find_report: a report
+SELECT * FROM report WHERE city_id = $1 AND report_id = $2
+
+-- name: find_external: the report that a channel sent under this id
+SELECT * FROM report WHERE city_id = $1 AND channel = $2 AND external_id = $3
+
+-- name: insert_override: what a dispatcher did and why
+INSERT INTO order_override (city_id, override_id, order_id, at, actor, action, reason, body, before, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: last_override: the newest override of an order that is not undone
+SELECT * FROM order_override WHERE city_id = $1 AND order_id = $2 AND NOT undone ORDER BY version DESC LIMIT 1
+
+-- name: mark_undone: an override that was taken back
+UPDATE order_override SET undone = true WHERE city_id = $1 AND override_id = $2
+
+-- name: insert_rating: what the resident says
+INSERT INTO rating (city_id, order_id, at, actor, crew_id, stars, comment, resolved) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -1,0 +1,37 @@
+-- What SLA monitors ask.
+
+-- name: summary: per clock and zone, of the orders reported in a time: counts, shares and percentiles of the time it took
+WITH clock AS (
+    SELECT clock, zone, due_at, stopped_at, at_risk_at,
+           extract(epoch FROM stopped_at - started_at) - paused_s AS took_s,
+           stopped_at IS NOT NULL AND stopped_at <= due_at AND state <> 'breached' AS met,
+           state = 'breached' OR coalesce(stopped_at, now()) > due_at AND paused_at IS NULL AS breached,
+           stopped_at IS NULL AND paused_at IS NULL AND at_risk_at <= now() AND due_at > now() AS at_risk
+    FROM order_clock
+    WHERE city_id = $1 AND ($2::timestamptz IS NULL OR reported_at >= $2) AND ($3::timestamptz IS NULL OR reported_at < $3)
+      AND ($4::text IS NULL OR zone = $4) AND state <> 'stopped'
+)
+SELECT clock, zone, count(*) AS count, count(*) FILTER (WHERE met) AS met, count(*) FILTER (WHERE breached) AS breached,
+       count(*) FILTER (WHERE at_risk) AS at_risk,
+       round(count(*) FILTER (WHERE met)::numeric / nullif(count(*) FILTER (WHERE met OR breached), 0), 4)::float8 AS share,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY took_s) AS p50,
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY took_s) AS p90,
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY took_s) AS p99
+FROM clock GROUP BY clock, zone ORDER BY clock, zone NULLS LAST
+
+-- name: clocks: single clocks with where they stand now, the next due first
+WITH standing AS (
+    SELECT order_id, zone, severity, clock, started_at, due_at, stopped_at, paused_at, pause_reason,
+           CASE WHEN state = 'breached' THEN 'breached'
+                WHEN stopped_at IS NOT NULL THEN state
+                WHEN paused_at IS NOT NULL THEN 'paused'
+                WHEN due_at <= now() THEN 'breached'
+                WHEN at_risk_at <= now() THEN 'at_risk'
+                ELSE 'running' END AS state,
+           extract(epoch FROM due_at - coalesce(stopped_at, paused_at, now()))::float8 AS remaining_s
+    FROM order_clock WHERE city_id = $1
+)
+SELECT * FROM standing
+WHERE state <> 'stopped' AND ($2::text IS NULL OR state = $2)
+  AND ($3::timestamptz IS NULL OR (due_at, order_id, clock) > ($3, $4, $5))
+ORDER BY due_at, order_id, clock LIMIT $6

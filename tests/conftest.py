@@ -1,0 +1,96 @@
+"""What tests share: a real PostgreSQL, a fresh database for each test that asks, and the folder of test data.
+
+The server is the embedded one in a temporary folder, unless `QIANGDAN_TEST_DATABASE_URL` names another, or
+`QIANGDAN_TEST_POSTGRES` is 15: then Debian's PostgreSQL of that version, run the same way.
+"""
+
+import itertools
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from dispatch.store.embedded import EmbeddedPostgres
+from dispatch.store.migrate import migrate
+
+TEMPLATE = "qiangdan_template"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def pg_url() -> Iterator[str]:
+    """The address of a real PostgreSQL that is ours for this session."""
+    if url := os.environ.get("QIANGDAN_TEST_DATABASE_URL"):
+        yield url
+        return
+    programs = None
+    if version := os.environ.get("QIANGDAN_TEST_POSTGRES"):
+        programs = Path(f"/usr/lib/postgresql/{version}/bin")
+        if not (programs / "postgres").exists():
+            pytest.skip(f"PostgreSQL {version} is not installed in {programs}")
+    with (
+        tempfile.TemporaryDirectory(prefix="qiangdan-tests-") as folder,
+        EmbeddedPostgres(Path(folder), programs=programs) as server,
+    ):
+        yield server.url
+
+
+@pytest.fixture
+async def empty_database(pg_url: str) -> AsyncIterator[str]:
+    """The address of a fresh database with nothing in it."""
+    name = f"qiangdan_test_{os.getpid()}_{next(_numbers)}"
+    await _execute(pg_url, f'CREATE DATABASE "{name}" TEMPLATE template0')
+    yield with_database(pg_url, name)
+    await _execute(pg_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+async def database(pg_url: str, _template: str) -> AsyncIterator[str]:
+    """The address of a fresh database with the schema in it."""
+    name = f"qiangdan_test_{os.getpid()}_{next(_numbers)}"
+    await _execute(pg_url, f'CREATE DATABASE "{name}" TEMPLATE "{_template}" STRATEGY {STRATEGY}')
+    yield with_database(pg_url, name)
+    await _execute(pg_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with the files that tests read."""
+    return Path(__file__).parent / "data"
+
+
+# `file_copy` makes the whole server write a checkpoint, twice; through the log a small schema takes some 35 ms.
+STRATEGY = "wal_log"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _template(pg_url: str) -> str:
+    """The name of a migrated database that is copied for each test."""
+    name = f"{TEMPLATE}_{os.getpid()}"
+    await _execute(pg_url, f'DROP DATABASE IF EXISTS "{name}"')
+    await _execute(pg_url, f'CREATE DATABASE "{name}" TEMPLATE template0')
+    connection = await asyncpg.connect(with_database(pg_url, name))
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close()
+    return name
+
+
+def with_database(url: str, name: str) -> str:
+    """Return the address of another database of the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

@@ -1,0 +1,252 @@
+"""`qiangdan serve` as an operator meets it: real processes, killed one by one."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+
+from dispatch.store.embedded import running_database
+
+pytestmark = pytest.mark.slow
+
+START_WITHIN_S = 60.0
+
+
+class Serving:
+    """A running `qiangdan serve`, its address and its log."""
+
+    def __init__(self, folder: Path, *options: str, **variables: str) -> None:
+        self.folder = folder
+        self.log = folder.parent / f"{folder.name}.log"
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith("QIANGDAN_")}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dispatch.cli", "serve", "--port", "0", "--data-dir", str(folder), *options],
+                env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.family: set[int] = set()
+
+    def wait_until_ready(self) -> str:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert line.startswith("ready http://"), self.log.read_text()
+        self.url = line.split()[1]
+        self.note_family()
+        return self.url
+
+    def note_family(self) -> None:
+        self.family |= {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
+
+    def children(self, role: str) -> list[int]:
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            try:
+                if role in child.cmdline():
+                    found.append(child.pid)
+            except psutil.Error:
+                continue
+        return found
+
+    @property
+    def postgres(self) -> int:
+        return int((self.folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+    def is_healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> int:
+        self.note_family()
+        self.process.send_signal(signal_number)
+        return self.process.wait(60)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def eventually(holds: Callable[[], bool], *, within_s: float = 30.0) -> None:
+    give_up_at = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < give_up_at, "did not come to hold in time"
+        time.sleep(0.02)
+
+
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers on one data folder and sees to it that none is left."""
+    started: list[Serving] = []
+
+    def start(*options: str, **variables: str) -> Serving:
+        serving = Serving(tmp_path / "data", *options, **variables)
+        started.append(serving)
+        return serving
+
+    yield start
+    for serving in started:
+        if serving.process.poll() is None:
+            serving.stop()
+        assert serving.process.stdout
+        serving.process.stdout.close()
+
+
+def test_it_serves_and_on_sigterm_nothing_is_left(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    assert serving.is_healthy()
+    assert [len(serving.children(role)) for role in ("engine", "planner", "clocks")] == [1, 1, 1]
+    assert serving.stop() == 0
+    assert all(is_gone(pid) for pid in serving.family)
+    assert not (serving.folder / "postgres" / "postmaster.pid").exists(), "PostgreSQL ended in good order"
+
+
+def test_ctrl_c_on_a_terminal_is_an_orderly_end_too(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    assert serving.stop(signal.SIGINT) == 0
+    assert all(is_gone(pid) for pid in serving.family)
+
+
+def test_a_signal_while_it_starts_stops_it(serve: Serve) -> None:
+    serving = serve()
+    eventually(lambda: "postgres started" in serving.log.read_text())
+    assert serving.stop() == 0
+    assert all(is_gone(pid) for pid in serving.family)
+
+
+@pytest.mark.parametrize("role", ["engine", "planner", "clocks"])
+def test_a_killed_child_is_there_again_at_once(serve: Serve, role: str) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    [killed] = serving.children(role)
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: bool(serving.children(role)) and serving.children(role) != [killed], within_s=5)
+    eventually(serving.is_healthy)
+
+
+def test_with_several_workers_one_dies_and_the_others_go_on(serve: Serve) -> None:
+    serving = serve("--workers", "2")
+    serving.wait_until_ready()
+    eventually(lambda: len(serving.children("engine")) == 2)
+    first, second = serving.children("engine")
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: len(serving.children("engine")) == 2 and first not in serving.children("engine"))
+    assert second in serving.children("engine")
+    eventually(serving.is_healthy)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGQUIT])
+def test_a_killed_postgres_is_there_again_and_the_engines_find_it(serve: Serve, signal_number: signal.Signals) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    killed = serving.postgres
+    os.kill(killed, signal_number)
+    eventually(lambda: "postgres started again" in serving.log.read_text())
+    assert serving.postgres != killed
+    eventually(serving.is_healthy)
+
+
+def test_when_the_supervisor_is_killed_everything_ends_and_the_next_start_finds_its_data(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    token = (serving.folder / "admin.token").read_text()
+    serving.process.kill()
+    serving.process.wait()
+    eventually(lambda: all(is_gone(pid) for pid in serving.family))
+    again = serve()
+    again.wait_until_ready()
+    assert (again.folder / "admin.token").read_text() == token
+    assert again.is_healthy()
+
+
+def test_the_administrator_s_token_is_for_his_eyes_only(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    file = serving.folder / "admin.token"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text().strip() not in serving.log.read_text()
+
+
+def test_a_token_set_by_the_environment_is_not_written_down(serve: Serve) -> None:
+    serving = serve(QIANGDAN_ADMIN_TOKEN="a-token-of-our-own-choice")
+    serving.wait_until_ready()
+    assert not (serving.folder / "admin.token").exists()
+
+
+def test_commands_work_beside_the_running_server_and_after_it(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+
+    def token() -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "dispatch.cli", "token", "--data-dir", str(serving.folder)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    beside = token()
+    assert beside.returncode == 0 and len(beside.stdout.strip()) > 20, beside.stderr
+    assert serving.is_healthy()
+    serving.stop()
+    after = token()
+    assert after.returncode == 0 and after.stdout != beside.stdout, after.stderr
+
+
+def test_a_port_in_use_is_said_in_one_sentence(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        serving = serve("--port", str(other.getsockname()[1]))
+        assert serving.process.wait(START_WITHIN_S) == 1
+    [line] = serving.log.read_text().splitlines()[-1:]
+    assert "is in use" in line and "--port" in line
+    assert "Traceback" not in serving.log.read_text()
+
+
+def test_a_folder_in_use_is_said_in_one_sentence_and_its_owner_goes_on(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    second = serve()
+    assert second.process.wait(START_WITHIN_S) == 1
+    assert f"in use by process {serving.process.pid}" in second.log.read_text()
+    assert serving.is_healthy()
+
+
+async def test_a_schema_from_the_future_is_said_in_one_sentence(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    serving.stop()
+    with running_database(serving.folder) as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute("INSERT INTO schema_migration (version, name, sha256) VALUES (9999, 'later', 'x')")
+        await connection.close()
+    again = serve()
+    assert again.process.wait(START_WITHIN_S) == 1
+    assert "install the later qiangdan" in again.log.read_text()
+    assert "Traceback" not in again.log.read_text()
+
+
+def test_what_it_logs_is_one_json_object_a_line(serve: Serve) -> None:
+    serving = serve()
+    serving.wait_until_ready()
+    serving.stop()
+    lines = [json.loads(line) for line in serving.log.read_text().splitlines()]
+    assert {"postgres started", "child started", "stopped"} <= {line["event"] for line in lines}
+    assert all({"level", "timestamp", "process"} <= line.keys() for line in lines)
