@@ -159,6 +159,16 @@ def test_an_error_that_names_a_command_is_its_verdict(session: Session, make: An
     assert not session.owed
 
 
+def test_a_server_that_stumbled_is_asked_again(session: Session, make: Any) -> None:
+    grab = Grab(id="g1", order="o1")
+    session.ask(grab)
+    session.outgoing()
+    assert session.receive(Error(code="failed", detail="send it again", id="g1"), now=make.now).verdict is None
+    session.nudge()
+    session.nudge()
+    assert session.outgoing() == [grab]
+
+
 def test_a_command_is_asked_once_and_its_id_serves_no_other(session: Session, make: Any) -> None:
     session.ask(Progress(id="p1", order="o1", to="arrived", at=make.now))
     session.ask(Progress(id="p1", order="o1", to="arrived", at=make.now + timedelta(seconds=5)))

@@ -208,9 +208,9 @@ async def test_a_clock_that_is_wrong_does_not_change_the_countdown(server: Any, 
         assert "0:40" in screen.rows("offers")[0]
 
 
-@pytest.mark.parametrize(("left", "words"), [(59.1, "1:00"), (0.2, "0:01"), (0, "截止"), (-5, "截止"), (600, "10:00")])
+@pytest.mark.parametrize(("left", "words"), [(59.1, "1:00"), (0.2, "0:01"), (0, "超时"), (-5, "超时"), (600, "10:00")])
 def test_a_countdown_never_shows_zero_while_there_is_time(make: Any, left: float, words: str) -> None:
-    assert countdown(make.now + timedelta(seconds=left), make.now) == words
+    assert countdown(make.now + timedelta(seconds=left), make.now, over="超时") == words
 
 
 def test_places_and_distances_read_as_people_write_them(make: Any) -> None:
