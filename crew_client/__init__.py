@@ -14,7 +14,7 @@
 
     asyncio.run(main())
 
-Read `session` for what a client remembers, `client` for how the connection lives, `errors` for what can go wrong and
+Read `session` for what a client remembers, `link` for how the connection lives, `errors` for what can go wrong and
 `protocol` for the messages. The simulated fleet is in `fleet`, the terminal app in `terminal`.
 """
 
@@ -28,6 +28,7 @@ from crew_client.errors import (
     IncompatibleError,
     ReplacedError,
 )
+from crew_client.link import Timing
 from crew_client.protocol import Evidence, GrabResult, Offer, Order, ProgressAck, ToCrew
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "Order",
     "ProgressAck",
     "ReplacedError",
+    "Timing",
     "ToCrew",
 ]

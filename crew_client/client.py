@@ -1,9 +1,7 @@
 """`CrewClient`: one crew's connection that looks after itself.
 
-It connects, says hello, resumes after each loss from the last seq it saw, and keeps the commands that have no verdict
-yet. The state is in `Session`, which knows no sockets; here are one task that reads, one that writes, and the rules
-for when to drop a socket: it was silent for two ping intervals (half-open: a phone in a pocket, a cell that died), a
-send took too long, or the server closed it. `backoff.why_give_up` tells which ends are final.
+It resumes after each loss from the last seq it saw, and keeps the commands that have no verdict yet. What is known is
+in `Session`, which knows no sockets; `Link` keeps it connected; here is what a user of the SDK calls.
 
 The user's loop never holds up the protocol: messages go to a bounded inbox, and a user who is too slow finds one
 `welcome` with `resumed: false`, the whole truth, in place of what he missed (see `Inbox`). Verdicts go straight to the
@@ -11,8 +9,6 @@ caller who waits.
 """
 
 import asyncio
-import contextlib
-import logging
 import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -21,36 +17,30 @@ from types import MappingProxyType, TracebackType
 from typing import Literal
 
 from crew_client import backoff
-from crew_client.errors import ClientClosedError, CommandRefusedError
+from crew_client.errors import ClientClosedError, CommandRefusedError, GaveUpError
 from crew_client.inbox import Inbox
+from crew_client.link import Link, Timing, end
 from crew_client.protocol import (
-    Ack,
     Decline,
     Error,
     Evidence,
-    FromCrew,
     Grab,
     GrabResult,
     Offer,
     Order,
-    Ping,
     Position,
     Progress,
     ProgressAck,
-    ProtocolError,
     Shift,
     Stop,
     ToCrew,
     Welcome,
-    decode_to_crew,
-    encode,
 )
 from crew_client.protocol.messages import Crs, ProgressTo, SuspendReason
 from crew_client.session import Command, Session, Verdict
-from crew_client.transport import ABNORMAL, OpenSocket, Socket, SocketLostError, open_socket, socket_url
+from crew_client.transport import OpenSocket, open_socket, socket_url
 
 ConnectionState = Literal["connecting", "online", "offline", "closed"]
-_log = logging.getLogger(__name__)
 
 
 def _utc_now() -> datetime:
@@ -68,8 +58,7 @@ class CrewClient:
     when the server has ended the connection for good; a server out of reach is tried for ever, so put a limit
     (`asyncio.timeout`) around what should not wait for ever.
 
-    `ping_interval_s` must stay below half of the server's 60 s of patience. `ack_interval_s` is the least time between
-    two acks. A connection that held for `settled_s` starts the delays of `delays` afresh. The rest is for tests.
+    Of the options, `timing` and `inbox_limit` are for users; the others are there to be replaced in tests.
     """
 
     def __init__(
@@ -77,11 +66,7 @@ class CrewClient:
         url: str,
         token: str,
         *,
-        ping_interval_s: float = 20.0,
-        ack_interval_s: float = 1.0,
-        send_timeout_s: float = 10.0,
-        open_timeout_s: float = 10.0,
-        settled_s: float = 10.0,
+        timing: Timing | None = None,
         inbox_limit: int = 1000,
         clock: Callable[[], datetime] = _utc_now,
         new_id: Callable[[], str] = _new_id,
@@ -89,25 +74,24 @@ class CrewClient:
         delays: Callable[[random.Random], Iterator[float]] = backoff.jittered,
         open_socket: OpenSocket = open_socket,
     ) -> None:
-        self._url = socket_url(url)
-        self._token = token
-        self._ping_interval_s = ping_interval_s
-        self._ack_interval_s = ack_interval_s
-        self._send_timeout_s = send_timeout_s
-        self._open_timeout_s = open_timeout_s
-        self._settled_s = settled_s
         self._clock = clock
         self._new_id = new_id
-        self._rng = rng or random.Random()
-        self._delays = delays
-        self._open_socket = open_socket
         self._session = Session()
+        self._link = Link(
+            socket_url(url),
+            token,
+            session=self._session,
+            take=self._take,
+            timing=timing or Timing(),
+            rng=rng or random.Random(),
+            delays=delays,
+            open_socket=open_socket,
+        )
         self._inbox = Inbox(inbox_limit)
         self._waiters: dict[str, list[asyncio.Future[Verdict]]] = {}
-        self._wake = asyncio.Event()
         self._welcomed = asyncio.Event()
         self._welcomes = 0
-        self._state: ConnectionState = "connecting"
+        self._closed = False
         self._error: Exception | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -134,7 +118,11 @@ class CrewClient:
     @property
     def state(self) -> ConnectionState:
         """`connecting` until the first welcome, then `online` or `offline`, at last `closed`."""
-        return self._state
+        if self._closed:
+            return "closed"
+        if self._session.online:
+            return "online"
+        return "offline" if self._welcomes else "connecting"
 
     @property
     def crew(self) -> str | None:
@@ -228,7 +216,7 @@ class CrewClient:
         """Begin or end the shift: now, or when next online, and restated on each reconnect."""
         self._check_open()
         self._session.put_shift(Shift(on=on))
-        self._wake.set()
+        self._link.wake()
 
     async def position(
         self, lon: float, lat: float, *, accuracy_m: float = 20.0, at: datetime | None = None, crs: Crs = "wgs84"
@@ -236,7 +224,7 @@ class CrewClient:
         """Say where the crew is, in degrees. Never waits: only the newest is kept until it can be sent."""
         self._check_open()
         self._session.put_position(Position(lon=lon, lat=lat, accuracy_m=accuracy_m, at=at or self._clock(), crs=crs))
-        self._wake.set()
+        self._link.wake()
 
     async def _ask_progress(self, command: Decline | Progress) -> ProgressAck:
         verdict = await self._ask(command)
@@ -247,7 +235,7 @@ class CrewClient:
     async def _ask(self, command: Command) -> GrabResult | ProgressAck:
         self._check_open()
         self._session.ask(command)
-        self._wake.set()
+        self._link.wake()
         waiter: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         waiters = self._waiters.setdefault(command.id, [])
         waiters.append(waiter)
@@ -265,80 +253,27 @@ class CrewClient:
     def _check_open(self) -> None:
         if self._task is None:
             raise RuntimeError("enter the CrewClient first: async with CrewClient(...) as crew")
-        if self._state == "closed":
+        if self._closed:
             raise self._error or ClientClosedError()
 
-    # How the connection lives.
+    # How it lives.
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         error: Exception | None = None
-        delays = self._delays(self._rng)
         try:
-            while True:
-                welcomes, began = self._welcomes, loop.time()
-                try:
-                    await self._connect()
-                except SocketLostError as lost:
-                    _log.info("connection lost: %s", lost)
-                    final = backoff.why_give_up(lost.code)
-                    if final is not None:
-                        error = final(lost.code, lost.reason)
-                        return
-                if self._welcomes > welcomes and loop.time() - began >= self._settled_s:
-                    delays = self._delays(self._rng)
-                await asyncio.sleep(next(delays))
+            await self._link.run()
+        except GaveUpError as final:
+            error = final
         except Exception as unforeseen:
             error = unforeseen
             raise
         finally:
             self._finish(error)
 
-    async def _connect(self) -> None:
-        """Live through one connection, from the handshake to `SocketLostError`."""
-        socket = await self._open_socket(self._url, self._token, timeout_s=self._open_timeout_s)
-        writer: asyncio.Task[None] | None = None
-        try:
-            await self._send(socket, self._session.hello())
-            while True:
-                message = await self._hear(socket)
-                if message is None:
-                    continue
-                self._take(message)
-                if isinstance(message, Welcome) and writer is None:
-                    writer = asyncio.create_task(self._write(socket), name="crew-client-writer")
-        except asyncio.CancelledError:
-            # Only `_stop` cancels. The writer, woken before, has said what was left to say.
-            await socket.close()
-            raise
-        finally:
-            self._session.lost()
-            if self._state == "online":
-                self._state = "offline"
-            if writer is not None:
-                await _end(writer)
-            # A half-open socket would answer no close frame, and the new one must not wait for it.
-            socket.abort()
-
-    async def _hear(self, socket: Socket) -> ToCrew | None:
-        """Wait for one message; None for one that a newer server says and this client does not know."""
-        silence_s = 2 * self._ping_interval_s
-        try:
-            async with asyncio.timeout(silence_s):
-                frame = await socket.recv()
-        except TimeoutError:
-            raise SocketLostError(ABNORMAL, f"nothing heard for {silence_s:g} s") from None
-        try:
-            return decode_to_crew(frame)
-        except ProtocolError as error:
-            _log.warning("a message is not understood and ignored: %s", error)
-            return None
-
     def _take(self, message: ToCrew) -> None:
         received = self._session.receive(message, now=self._clock())
         if isinstance(message, Welcome):
             self._welcomes += 1
-            self._state = "online"
             self._welcomed.set()
         if received.verdict is not None and received.verdict.id is not None:
             for waiter in self._waiters.get(received.verdict.id, ()):
@@ -346,61 +281,16 @@ class CrewClient:
                     waiter.set_result(received.verdict)
         if received.new:
             self._inbox.put(message, snapshot=lambda: self._session.snapshot(now=self._clock()))
-            self._wake.set()
-
-    async def _write(self, socket: Socket) -> None:
-        """Send what is due: states and commands at once, acks throttled, pings in time."""
-        loop = asyncio.get_running_loop()
-        ping_at = loop.time() + self._ping_interval_s
-        ack_at = loop.time()
-        acked: int | None = None
-        try:
-            while True:
-                self._wake.clear()
-                for message in self._session.outgoing():
-                    await self._send(socket, message)
-                if loop.time() >= ping_at:
-                    ping_at = loop.time() + self._ping_interval_s
-                    self._session.nudge()
-                    self._wake.set()
-                    await self._send(socket, Ping())
-                seq = self._session.mirror.seq
-                if seq is not None and seq != acked and loop.time() >= ack_at:
-                    await self._send(socket, Ack(seq=seq))
-                    acked, ack_at = seq, loop.time() + self._ack_interval_s
-                due = ping_at if self._session.mirror.seq == acked else min(ping_at, ack_at)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(due):
-                        await self._wake.wait()
-        except SocketLostError:
-            # The reader finds out as well, and knows what to do.
-            socket.abort()
-        except Exception:
-            _log.exception("the writer failed")
-            socket.abort()
-
-    async def _send(self, socket: Socket, message: FromCrew) -> None:
-        try:
-            async with asyncio.timeout(self._send_timeout_s):
-                await socket.send(encode(message))
-        except TimeoutError:
-            raise SocketLostError(ABNORMAL, f"a send took longer than {self._send_timeout_s:g} s") from None
 
     async def _stop(self) -> None:
         if self._task is not None:
-            await _end(self._task)
+            await end(self._task)
 
     def _finish(self, error: Exception | None) -> None:
-        self._state = "closed"
+        self._closed = True
         self._error = error
         self._welcomed.set()
         self._inbox.close(error)
         for waiter in [waiter for waiters in self._waiters.values() for waiter in waiters]:
             if not waiter.done():
                 waiter.set_exception(error or ClientClosedError())
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it is over; what it failed with was reported where it failed."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -34,7 +34,9 @@ class EvidenceDialog(ModalScreen[Evidence | None]):
         if not warmth.is_valid or (warmth.value and not -60 <= float(warmth.value) <= 100):
             warmth.focus()
             return
-        self.dismiss(Evidence(temperature_c=float(warmth.value) if warmth.value else None, note=event.value or None))
+        _ = self.dismiss(
+            Evidence(temperature_c=float(warmth.value) if warmth.value else None, note=event.value or None)
+        )
 
 
 class SuspendDialog(ModalScreen[str | None]):
@@ -55,8 +57,8 @@ class SuspendDialog(ModalScreen[str | None]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer with the reason under the cursor."""
-        self.dismiss(event.option.id)
+        _ = self.dismiss(event.option.id)
 
     def action_choose(self, code: str) -> None:
         """Answer with the reason of a number key."""
-        self.dismiss(code)
+        _ = self.dismiss(code)

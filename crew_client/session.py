@@ -42,6 +42,8 @@ from crew_client.protocol import (
 
 Command = Grab | Decline | Progress
 Verdict = GrabResult | ProgressAck | Error
+TRY_AGAIN = "failed"
+"""The code of an `error` that judges nothing: the server stumbled, and the command is asked again before long."""
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -95,8 +97,10 @@ class Session:
                 return Received(new=True)
             case GrabResult() | ProgressAck():
                 return Received(new=True, verdict=self._settle(message.id, message))
-            case Error():
-                return Received(new=True, verdict=None if message.id is None else self._settle(message.id, message))
+            case Error(code=code, id=command_id):
+                if command_id is None or code == TRY_AGAIN:
+                    return Received(new=True)
+                return Received(new=True, verdict=self._settle(command_id, message))
             case GrabAck():
                 return Received(new=True)
             case Pong():

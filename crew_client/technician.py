@@ -35,7 +35,10 @@ class Member(NamedTuple):
 
 @dataclass
 class Stats:
-    """What the fleet has seen; `lost` counts grabs by the verdict's reason, `refused` commands by what and why."""
+    """What the fleet has seen; `lost` counts grabs by the verdict's reason, `refused` commands by what and why.
+
+    `unverified` are the arrivals, among `arrived`, that the fixes did not prove.
+    """
 
     offers: int = 0
     grabs: int = 0
@@ -45,6 +48,7 @@ class Stats:
     assigned: int = 0
     revoked: int = 0
     arrived: int = 0
+    unverified: int = 0
     resolved: int = 0
     suspended: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -285,6 +289,8 @@ class Technician:
             return False
         if answer.error is not None:
             self._stats.refused[f"{to}:{answer.error}"] += 1
+        elif to == "arrived":
+            self._stats.unverified += answer.unverified
         return answer.error is None
 
     # Whereabouts.

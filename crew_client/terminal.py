@@ -147,7 +147,7 @@ class CrewTerminal(App[None]):
         if order_id is not None:
             self._start(order_id, self._progress(order_id, cast(ProgressTo, to)))
 
-    def action_resolve(self) -> None:
+    async def action_resolve(self) -> None:
         """Ask for the evidence, then close the order under the cursor."""
         order_id = self._under_cursor("orders")
         if order_id is None:
@@ -157,9 +157,9 @@ class CrewTerminal(App[None]):
             if evidence is not None:
                 self._start(order_id, self._progress(order_id, "resolved", evidence=evidence))
 
-        self.push_screen(EvidenceDialog(), resolve)
+        await self.push_screen(EvidenceDialog(), resolve)
 
-    def action_suspend(self) -> None:
+    async def action_suspend(self) -> None:
         """Ask for the reason, then let the order under the cursor wait."""
         order_id = self._under_cursor("orders")
         if order_id is None:
@@ -169,7 +169,7 @@ class CrewTerminal(App[None]):
             if reason is not None:
                 self._start(order_id, self._progress(order_id, "suspended", reason=cast(SuspendReason, reason)))
 
-        self.push_screen(SuspendDialog(), suspend)
+        await self.push_screen(SuspendDialog(), suspend)
 
     async def action_shift(self) -> None:
         """Begin or end the shift."""

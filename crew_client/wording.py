@@ -52,11 +52,11 @@ _CLOSED = {"taken": "已被抢走", "assigned": "已派给他人", "withdrawn": 
 _BY = {"optimizer": "系统", "dispatcher": "调度员"}
 
 
-def countdown(until: datetime, now: datetime) -> str:
-    """Minutes and seconds that are left, rounded up: `1:05`, or `截止` when there are none."""
+def countdown(until: datetime, now: datetime, *, over: str) -> str:
+    """Minutes and seconds that are left, rounded up: `1:05`, or the words of `over` when there are none."""
     left = until - now
     if left <= timedelta(0):
-        return "截止"
+        return over
     minutes, seconds = divmod(-(-left // timedelta(seconds=1)), 60)
     return f"{minutes}:{seconds:02}"
 
@@ -83,7 +83,8 @@ def offer_row(number: int, offer: Offer, now: datetime) -> tuple[str, ...]:
     """The cells of an offer in the list."""
     order = offer.order
     minutes = f"{offer.eta_s / 60:.0f} 分"
-    closes = countdown(offer.closes_at, now)
+    # A window without a winner is followed by another: until `offer_closed`, the order can be had.
+    closes = countdown(offer.closes_at, now, over="可抢")
     return (str(number), closes, fault(order), place(order), distance(offer.distance_m), minutes)
 
 
@@ -91,7 +92,7 @@ def order_row(order: Order, now: datetime) -> tuple[str, ...]:
     """The cells of a held order in the list."""
     contact = " ".join(part for part in (order.contact.name, order.contact.phone) if part) if order.contact else ""
     due = order.clocks.get("arrival")
-    left = countdown(due.due_at, now) if due and due.state in ("running", "at_risk") else ""
+    left = countdown(due.due_at, now, over="超时") if due and due.state in ("running", "at_risk") else ""
     return (STATES[order.state], left, fault(order), place(order), contact)
 
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
-from crew_client import CrewClient
+from crew_client import CrewClient, Timing
 from crew_client.protocol import (
     SUBPROTOCOL,
     Ack,
@@ -38,7 +39,7 @@ class Messages:
     now = NOW
 
     def order(self, id: str = "o1", **fields: Any) -> Order:
-        given = {
+        given: dict[str, Any] = {
             "version": 1,
             "state": "offered",
             "crew": None,
@@ -80,7 +81,7 @@ class Messages:
         )
 
     def welcome(self, seq: int = 0, **fields: Any) -> Welcome:
-        given = {"epoch": "e1", "offers": (), "orders": (), "resumed": False} | fields
+        given: dict[str, Any] = {"epoch": "e1", "offers": (), "orders": (), "resumed": False} | fields
         return Welcome(crew="c1", seq=seq, server_time=NOW, **given)
 
 
@@ -148,7 +149,9 @@ class FakeServer:
         return self.log[-1].seq if self.log else 0
 
     async def start(self) -> None:
-        self._server = await serve(self._serve, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL], ping_interval=None)
+        self._server = await serve(
+            self._serve, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)], ping_interval=None
+        )
 
     async def stop(self) -> None:
         assert self._server is not None
@@ -181,7 +184,7 @@ class FakeServer:
             phone = Phone(socket, hello)
             if self.welcoming:
                 resumed = hello.resume_after is not None and hello.epoch == self.epoch
-                lists = {} if resumed else {"offers": self.offers, "orders": self.orders}
+                lists: dict[str, Any] = {} if resumed else {"offers": self.offers, "orders": self.orders}
                 await phone.send(self.make.welcome(self.seq, epoch=self.epoch, resumed=resumed, **lists))
                 if resumed:
                     for message in self.log:
@@ -212,11 +215,12 @@ def client(server: FakeServer, make: Messages) -> Callable[..., CrewClient]:
 
     def connect(**options: Any) -> CrewClient:
         ids = itertools.count(1)
-        given = {
+        times = {name: options.pop(name) for name in list(options) if name.endswith("_s")}
+        given: dict[str, Any] = {
             "new_id": lambda: f"m{next(ids)}",
             "clock": lambda: make.now,
             "delays": lambda rng: itertools.repeat(0.0),
-            "ack_interval_s": 0.01,
+            "timing": Timing(**({"ack_interval_s": 0.01} | times)),
         }
         return CrewClient(server.url, "secret", **(given | options))
 

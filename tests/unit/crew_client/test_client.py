@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -265,6 +266,22 @@ async def test_after_a_close_that_passes_the_client_comes_back(server: Any, clie
         await (await server.phone()).socket.close(code)
         await server.phone()
         assert crew.welcomes == 2
+
+
+@pytest.mark.parametrize(("settled_s", "beginnings"), [(0.0, 2), (60.0, 1)])
+async def test_the_delays_begin_afresh_only_after_a_connection_that_held(
+    server: Any, client: Connect, settled_s: float, beginnings: int
+) -> None:
+    begun: list[Iterator[float]] = []
+
+    def delays(rng: random.Random) -> Iterator[float]:
+        begun.append(itertools.repeat(0.0))
+        return begun[-1]
+
+    async with client(settled_s=settled_s, delays=delays):
+        (await server.phone()).drop()
+        await server.phone()
+        assert len(begun) == beginnings
 
 
 @pytest.mark.parametrize(("code", "error"), [(4401, BadTokenError), (4400, IncompatibleError)])

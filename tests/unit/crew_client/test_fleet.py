@@ -72,7 +72,8 @@ async def answer(server: Any, phone: Any, make: Any, *, error: str | None = None
         version = server.seq + 2
         order = make.held(said.order, state=said.to, version=version)
         await server.publish(phone, Updated(seq=server.seq + 1, order=order))
-    await phone.send(ProgressAck(id=said.id, order=said.order, state=None if error else said.to, error=error))
+    state, proved = (None if error else said.to), said.to != "arrived"
+    await phone.send(ProgressAck(id=said.id, order=said.order, state=state, error=error, unverified=not proved))
     return said
 
 
@@ -99,6 +100,7 @@ async def test_a_grabbed_order_is_served_from_the_offer_to_the_evidence(server: 
     assert (await command(phone)).order == "o2"
     stats = fleet.stats
     assert (stats.offers, stats.grabs, stats.won, stats.arrived, stats.resolved) == (2, 2, 1, 1, 1)
+    assert stats.unverified == 1
 
 
 async def test_an_assigned_order_is_served_too_and_a_refused_arrival_is_tried_again(

@@ -147,7 +147,7 @@ def test_a_verdict_ends_the_asking_and_a_bid_that_is_only_in_does_not(session: S
     assert len(session.owed) == 1
     verdict = GrabResult(id="g1", order="o1", won=False, reason="outbid")
     assert session.receive(verdict, now=make.now).verdict is verdict
-    assert session.owed == ()
+    assert not session.owed
     assert session.receive(verdict, now=make.now).verdict is None
 
 
@@ -156,7 +156,17 @@ def test_an_error_that_names_a_command_is_its_verdict(session: Session, make: An
     assert session.receive(Error(code="x", detail="y"), now=make.now).verdict is None
     error = Error(code="x", detail="y", id="g1")
     assert session.receive(error, now=make.now).verdict is error
-    assert session.owed == ()
+    assert not session.owed
+
+
+def test_a_server_that_stumbled_is_asked_again(session: Session, make: Any) -> None:
+    grab = Grab(id="g1", order="o1")
+    session.ask(grab)
+    session.outgoing()
+    assert session.receive(Error(code="failed", detail="send it again", id="g1"), now=make.now).verdict is None
+    session.nudge()
+    session.nudge()
+    assert session.outgoing() == [grab]
 
 
 def test_a_command_is_asked_once_and_its_id_serves_no_other(session: Session, make: Any) -> None:

@@ -10,6 +10,7 @@ from textual.widgets import DataTable, RichLog, Static
 
 from crew_client import CrewClient, Evidence, ReplacedError
 from crew_client.protocol import Decline, Grab, GrabResult, OfferClosed, Position, Progress, ProgressAck, Shift, Updated
+from crew_client.protocol.messages import ProgressTo
 from crew_client.radio import Radio
 from crew_client.terminal import CrewTerminal
 from crew_client.transport import open_socket
@@ -36,6 +37,11 @@ class Screen:
     @property
     def news(self) -> str:
         return "\n".join(strip.text for strip in self.app.screen_stack[0].query_one("#news", RichLog).lines)
+
+    async def open_dialog(self, key: str) -> None:
+        """Press a key that asks something, and wait for the question and its focus."""
+        await self.pilot.press(key)
+        await self.until(lambda: len(self.app.screen_stack) == 2 and self.app.focused is not None)
 
     async def until(self, shown: Callable[[], bool]) -> None:
         """Wait until something shows; fails after 5 s."""
@@ -109,19 +115,22 @@ async def test_the_visit_is_reported_by_keys_with_evidence_and_reason(server: An
         screen = Screen(app, pilot)
         phone = await server.phone()
         await screen.until(lambda: bool(screen.rows("orders")))
-        for key, to in (("e", "en_route"), ("a", "arrived")):
+        steps: list[tuple[str, ProgressTo]] = [("e", "en_route"), ("a", "arrived")]
+        for key, to in steps:
             await pilot.press(key)
             said = await phone.next()
             assert said == Progress(id=said.id, order="o1", to=to, at=make.now)
             await phone.send(ProgressAck(id=said.id, order="o1", state=to, unverified=to == "arrived"))
             await screen.until(lambda: "处理中" not in screen.status)
         await screen.until(lambda: "位置未核实" in screen.news)
-        await pilot.press("s", "2")
+        await screen.open_dialog("s")
+        await pilot.press("2")
         said = await phone.next()
         assert (said.to, said.reason) == ("suspended", "waiting_part")
         await phone.send(ProgressAck(id=said.id, order="o1", error="not_allowed", detail="不可挂起"))
         await screen.until(lambda: "挂起未成:不可挂起" in screen.news)
-        await pilot.press("r", *"20.5", "enter", *"done", "enter")
+        await screen.open_dialog("r")
+        await pilot.press(*"20.5", "enter", *"done", "enter")
         said = await phone.next()
         assert (said.to, said.evidence) == ("resolved", Evidence(temperature_c=20.5, note="done"))
 
@@ -135,9 +144,12 @@ async def test_a_temperature_that_cannot_be_is_not_sent_and_escape_gives_up(
         screen = Screen(app, pilot)
         phone = await server.phone()
         await screen.until(lambda: bool(screen.rows("orders")))
-        await pilot.press("r", *"205", "enter", *"x", "enter")
+        await screen.open_dialog("r")
+        await pilot.press(*"205", "enter", *"x", "enter")
         assert len(app.screen_stack) == 2
-        await pilot.press("escape", "o")
+        await pilot.press("escape")
+        await screen.until(lambda: len(app.screen_stack) == 1)
+        await pilot.press("o")
         assert await phone.next() == Shift(on=True)
 
 
@@ -196,9 +208,9 @@ async def test_a_clock_that_is_wrong_does_not_change_the_countdown(server: Any, 
         assert "0:40" in screen.rows("offers")[0]
 
 
-@pytest.mark.parametrize(("left", "words"), [(59.1, "1:00"), (0.2, "0:01"), (0, "截止"), (-5, "截止"), (600, "10:00")])
+@pytest.mark.parametrize(("left", "words"), [(59.1, "1:00"), (0.2, "0:01"), (0, "超时"), (-5, "超时"), (600, "10:00")])
 def test_a_countdown_never_shows_zero_while_there_is_time(make: Any, left: float, words: str) -> None:
-    assert countdown(make.now + timedelta(seconds=left), make.now) == words
+    assert countdown(make.now + timedelta(seconds=left), make.now, over="超时") == words
 
 
 def test_places_and_distances_read_as_people_write_them(make: Any) -> None:
