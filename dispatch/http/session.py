@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dispatch.access import Identity, Role
 from dispatch.deliveries import say
+from dispatch.errors import Unavailable
 from dispatch.http.line import GONE, SocketLine
 from dispatch.logs import logger
 
@@ -57,6 +58,8 @@ class Session:
                 await self._read()
         except GONE:
             pass
+        except Unavailable as error:
+            self.line.close(1013, error.detail[:100])
         except Exception:
             log.exception("a socket failed")
             self.line.close(1011, "something went wrong here")
