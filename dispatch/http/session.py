@@ -122,7 +122,7 @@ class Session:
             self._errors.append(now)
             while self._errors and now - self._errors[0] > ERROR_WINDOW_S:
                 self._errors.popleft()
-            if len(self._errors) > MOST_ERRORS:
+            if len(self._errors) >= MOST_ERRORS:
                 self.line.close(4400, "too many messages that cannot be read")
 
 
