@@ -159,13 +159,13 @@ class CrewSession(Session):
 
     def _ask(self, ask: Ask) -> None:
         assert self.desk is not None
-        self.desk.grabs.ask(ask).add_done_callback(self._tell_verdict)
+        self.desk.grabs.ask(ask).add_done_callback(lambda done: self._tell_verdict(ask.message, done))
 
-    def _tell_verdict(self, done: "asyncio.Future[Answer]") -> None:
+    def _tell_verdict(self, message_id: str, done: "asyncio.Future[Answer]") -> None:
         if done.cancelled():
             return
         if done.exception() is not None:
-            self.error("failed", "the grab could not be judged; send it again with the same id")
+            self.error("failed", "the grab could not be judged; send it again with the same id", id=message_id)
             return
         answer = done.result()
         if isinstance(answer, GrabResult):
