@@ -143,11 +143,11 @@ class CandidatePage(Struct, frozen=True):
 
 
 class OverrideResult(Struct, frozen=True, omit_defaults=True):
-    """What became of one override of a list: the order, or the problem."""
+    """What became of one override of a list: the order in `result`, or the problem."""
 
     order: str
     status: int
-    result: PublicOrder | None = None
+    result: Raw | None = None
     code: str | None = None
     detail: str | None = None
 
