@@ -40,6 +40,20 @@ class Place(Struct, frozen=True, forbid_unknown_fields=True):
         return Location(round(lon, 7), round(lat, 7))
 
 
+class ReportedPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a report says it is. Numbers that are no place on earth are kept as they came; a dispatcher finds it."""
+
+    lon: float
+    lat: float
+    crs: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+
+    def location(self) -> Location | None:
+        """Return the place in WGS-84, None where the numbers are no place."""
+        if not (-180 <= self.lon <= 180 and -90 <= self.lat <= 90):
+            return None
+        return Place(self.lon, self.lat, self.crs).location()
+
+
 class ContactIn(Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to call. Kept with the order and told to the crew that holds it, never to the log."""
 
@@ -56,7 +70,7 @@ class ReportIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     severity: Annotated[int, Meta(ge=1, le=5)] | None = None
     contact: ContactIn | None = None
     address: Annotated[dict[str, Any], Meta(max_length=100)] | None = None
-    location: Place | None = None
+    location: ReportedPlace | None = None
     external_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     reported_at: datetime | None = None
     required_skills: Annotated[tuple[Skill, ...], Meta(max_length=32)] = ()
