@@ -25,6 +25,7 @@ from dispatch.access import Role
 from dispatch.deliveries import say
 from dispatch.errors import DispatchError, Unavailable
 from dispatch.grabs import Acked, Answer, Ask
+from dispatch.http.reading import no_number
 from dispatch.http.session import Session
 from dispatch.hub import welcome
 from dispatch.logs import logger
@@ -77,7 +78,9 @@ class CrewSession(Session):
         try:
             message = decode_from_crew(frame)
         except ProtocolError as error:
-            self.error("malformed", str(error), id=_id_of(frame), malformed=True)
+            pointer = None if error.field else no_number(frame)
+            detail = f"{pointer.lstrip('/')}: NaN and Infinity are no numbers in JSON" if pointer else str(error)
+            self.error("malformed", detail, id=_id_of(frame), malformed=True)
             return
         if "\\u0000" in frame and "\0" in _all_text(message):
             self.error("malformed", "a text holds a NUL character; take it out", id=_id_of(frame), malformed=True)

@@ -1,6 +1,8 @@
 """From bytes to checked values: every wrong input becomes an error that names the field."""
 
+import json
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,12 +25,34 @@ def read_json(body: bytes, kind: type[T]) -> T:
         problem = problem_of(error)
         raise Invalid(f"{problem.pointer or '/'}: {problem.detail}", problems=(problem,)) from None
     except (msgspec.DecodeError, UnicodeError) as error:
+        if pointer := no_number(body):
+            raise Invalid.field(pointer, "NaN and Infinity are no numbers in JSON") from None
         raise Malformed(f"the body is not JSON: {error}") from None
     except RecursionError:
         raise Malformed("the body is nested too deeply") from None
     if b"\\u0000" in body:
         refuse_nul(msgspec.json.decode(body))
     return value
+
+
+def no_number(text: bytes | str) -> str | None:
+    """Return a pointer to a NaN or Infinity that makes a text no JSON, None where there is another reason."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return next(_non_finite(value, ""), None)
+
+
+def _non_finite(value: Any, pointer: str) -> Iterator[str]:
+    if isinstance(value, float) and not isfinite(value):
+        yield pointer or "/"
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from _non_finite(member, f"{pointer}/{key}")
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _non_finite(member, f"{pointer}/{index}")
 
 
 def refuse_nul(value: Any) -> None:
