@@ -81,11 +81,7 @@ def deliveries(seq: int, order_id: str, data: OrderData, live: LiveOrder) -> Ite
             f'"reason":{say(data.given.reason)}}}'
         )
         yield Delivery(data.given.crew, seq, head, "")
-    elif (
-        holder is not None
-        and live.changed
-        and live.order.state in ("claimed", "en_route", "arrived", "suspended", "resolved")
-    ):
+    elif holder is not None and live.changed and live.order.state in CONCERNS_ITS_CREW:
         yield Delivery(holder, seq, _updated(seq, live, contact=True), "")
     newly = {crew for crew, _, _ in data.offered.crews} if data.offered is not None else frozenset[str]()
     if data.offered is not None and data.offered.crews:
