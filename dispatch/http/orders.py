@@ -145,11 +145,15 @@ async def post_overrides(call: Call) -> OverrideResults:
     if len(call.body) > 500:
         raise Invalid.field("/", "at most 500 overrides at once")
     results = []
-    for item in call.body:
+    for number, item in enumerate(call.body):
         word = OverrideIn(**{name: getattr(item, name) for name in OverrideIn.__struct_fields__})
         try:
             check(word)
-            order = await call.engine.run(call.city, lambda tx, i=item.order, w=word: _override(call, tx, i, w))  # type: ignore[misc]
+            order = await call.step(
+                number,
+                lambda tx, i=item.order, w=word: _override(call, tx, i, w),  # type: ignore[misc]
+                PublicOrder,
+            )
             results.append(OverrideResult(item.order, 200, result=order))
         except DispatchError as error:
             results.append(OverrideResult(item.order, error.status, code=error.code, detail=error.detail))

@@ -5,11 +5,11 @@ table. `read` routes look, `command` routes run as one transaction and keep thei
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import blake2b
 from hmac import digest
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,8 +19,8 @@ from ulid import ULID
 
 from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
-from dispatch.errors import DispatchError, Forbidden, Invalid, KeyReused, Malformed, TooLarge, Unauthenticated
-from dispatch.http.reading import read_json, read_query
+from dispatch.errors import DispatchError, Forbidden, Invalid, KeyReused, TooLarge, Unauthenticated
+from dispatch.http.reading import malformed, read_json, read_query
 from dispatch.logs import logger
 from dispatch.store.tx import LOG
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dispatch.store import Tx
 
 App: TypeAlias = "Sanic[Any, Any]"
+T = TypeVar("T")
 PREFIX = "/api/v1"
 SMALL = 1024 * 1024
 LARGE = 32 * 1024 * 1024
@@ -54,12 +55,30 @@ class Call:
         self.body: Any = None
         self.query: Any = None
         self.key: str | None = None
+        self.body_hash = b""
         self.token = ""
 
     @property
     def city(self) -> str:
         """The id of the city that the token belongs to."""
         return self.identity.city
+
+    async def step(self, number: int, step: Callable[["Tx"], Awaitable[T]], kind: type[T]) -> T:
+        """Run one step of a batch as one transaction, once under the caller's key: then its answer is kept with it."""
+        if self.key is None:
+            return await self.engine.run(self.city, step)
+        key = f"{self.key}\n{number}"  # no header holds a line break: nobody else's key
+
+        async def once(tx: "Tx") -> T:
+            if not await tx.conn.fetchval(
+                LOG["claim_key"], tx.city_id, self.identity.actor, key, self.body_hash, tx.now
+            ) and (first := await _first_answer(tx, self, key)):
+                return msgspec.json.decode(first[1], type=kind)
+            answer = await step(tx)
+            await tx.conn.execute(LOG["answer_key"], tx.city_id, self.identity.actor, key, 200, encode(answer))
+            return answer
+
+        return await self.engine.run(self.city, once, repeatable=True)
 
     def derived_token(self) -> str | None:
         """Return the token to issue under an Idempotency-Key: the same for the same key, and never stored."""
@@ -138,7 +157,10 @@ class Routes:
 def mount(app: App, engine: "Engine", routes: Routes) -> None:
     """Serve the routes under `/api/v1`."""
     for route in routes.table:
-        app.add_route(_handler(engine, route), PREFIX + route.path, methods=[route.method], name=route.name)
+        has_body = route.method != "GET"
+        app.route(
+            PREFIX + route.path, methods=[route.method], name=route.name, stream=has_body, ignore_body=not has_body
+        )(_handler(engine, route))
 
 
 def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
@@ -178,34 +200,96 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     call = Call(engine, identity, (await engine.desk(identity.city)).mirror, path=path)
     call.token = token or ""
     call.query = read_query({name: request.args.getlist(name) for name in request.args}, route.query)
-    call.raw = request.body or b""
-    if len(call.raw) > route.limit:
-        raise TooLarge(f"the body has {len(call.raw)} bytes, this route takes {route.limit}")
+    call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
     if route.body is not None and route.body is not bytes:
         if not call.raw:
-            raise Malformed("this route needs a JSON body")
+            raise malformed("this route needs one")
         call.body = read_json(call.raw, route.body)
+    if route.method == "GET" and route.reader is not None:
+        return respond(route.status, await route.reader(call))
+    if route.method == "POST":
+        call.key = _key_of(request)
+        call.body_hash = _hash_of(route, call)
     if route.reader is not None:
-        return respond(
-            route.status,
-            await engine.command(route.reader(call)) if route.method != "GET" else await route.reader(call),
-        )
-    return await engine.command(_transact(route, call, request.headers.get("idempotency-key")))
+        return await engine.command(_batch(route, call))
+    return await engine.command(_transact(route, call))
 
 
-async def _transact(route: Route, call: Call, key: str | None) -> HTTPResponse:
+def _key_of(request: Request) -> str | None:
+    key: str | None = request.headers.get("idempotency-key")
+    if key is not None and (not key or len(key) > MAX_KEY or "\0" in key):
+        raise Invalid.field("/Idempotency-Key", f"a key has 1 to {MAX_KEY} characters")
+    return key
+
+
+def _hash_of(route: Route, call: Call) -> bytes:
+    """Return what tells one request from another: its route, its path and its body."""
+    words = (route.name.encode(), repr(sorted(call.path.items())).encode(), call.raw)
+    return blake2b(b"\0".join(words), digest_size=32).digest()
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    """Return the body, of which no more than `limit` is ever kept; the server throws away what is over."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"the body has {announced} bytes, this route takes {limit}")
+    parts: list[bytes] = []
+    size = 0
+    if request.stream is not None:
+        async for part in request.stream:  # type: ignore[attr-defined]  # the stream of HTTP/1 is one
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"the body has more than the {limit} bytes that this route takes")
+            parts.append(part)
+    return b"".join(parts)
+
+
+async def _batch(route: Route, call: Call) -> HTTPResponse:
+    """Run a route that opens its own transactions; under a key, what it answered first is answered again.
+
+    Each of its steps keeps its own answer (`Call.step`), so that a batch that was cut short goes on where it was.
+    """
+    assert route.reader is not None
+    if call.key is None:
+        return respond(route.status, await route.reader(call))
+    key = call.key
+
+    async def claim(tx: "Tx") -> tuple[int, bytes] | None:
+        await tx.conn.execute(LOG["claim_key"], tx.city_id, call.identity.actor, key, call.body_hash, tx.now)
+        return await _first_answer(tx, call, key)
+
+    async def keep(tx: "Tx") -> tuple[int, bytes]:
+        first = await _first_answer(tx, call, key)
+        if first is None:
+            await tx.conn.execute(LOG["answer_key"], tx.city_id, call.identity.actor, key, route.status, text)
+        return first or (route.status, text)
+
+    first = await call.engine.run(call.city, claim, repeatable=True)
+    if first is None:
+        text = encode(await route.reader(call))
+        first = await call.engine.run(call.city, keep, repeatable=True)
+    return HTTPResponse(first[1], status=first[0], content_type="application/json")
+
+
+async def _first_answer(tx: "Tx", call: Call, key: str) -> tuple[int, bytes] | None:
+    """Return the answer that is kept under a key, None where there is none yet; raise `KeyReused`."""
+    first = await tx.conn.fetchrow(LOG["lock_key"], tx.city_id, call.identity.actor, key)
+    if first is None:
+        return None
+    if bytes(first["body_hash"]) != call.body_hash:
+        raise KeyReused
+    return None if first["status"] is None else (first["status"], bytes(first["answer"]))
+
+
+async def _transact(route: Route, call: Call) -> HTTPResponse:
     """Run a command as one transaction, its answer kept under the caller's key, or one of ours.
 
     With a key of ours an unknown commit can be asked about again, too; it is looked for only then.
     """
-    if key is not None and (not key or len(key) > MAX_KEY or "\0" in key):
-        raise Invalid.field("/Idempotency-Key", f"a key has 1 to {MAX_KEY} characters")
-    call.key = key
+    key = call.key
     own = key is None
     stored = key if key is not None else f"own:{ULID()}"
-    body_hash = blake2b(
-        b"\0".join((route.name.encode(), repr(sorted(call.path.items())).encode(), call.raw)), digest_size=32
-    ).digest()
+    body_hash = call.body_hash
     tried = False
 
     async def step(tx: "Tx") -> tuple[int, bytes]:
