@@ -17,6 +17,8 @@ from dispatch.crews import Crew
 from dispatch.errors import Invalid
 from dispatch.events import Event
 from dispatch.orders import Order, State
+from dispatch.problems import instant
+from dispatch.store import TryAgain
 from geo import to_wgs84
 
 if TYPE_CHECKING:
@@ -94,9 +96,10 @@ async def take_report(
     circle = None
     if order.zone is not None:
         order, circle = offers.opened(order, crews, city, now=tx.now)
-    await tx.orders.insert_report(
+    if not await tx.orders.insert_report(
         report_id, order_id, channel=report.channel, external_id=report.external_id, body=report
-    )
+    ):
+        raise TryAgain  # the same report came in elsewhere at the same time: look at its answer
     await tx.orders.insert(order, description=report.description, contact=report.contact)
     tx.record(Event.of_order("order.reported", order, actor=actor, report=report_id, channel=report.channel))
     if circle is not None:
@@ -106,9 +109,7 @@ async def take_report(
 
 def new_order(report: ReportIn, order_id: str, city: City, now: datetime) -> Order:
     """Return the order of a report: its clocks run from `reported_at`."""
-    reported_at = report.reported_at or now
-    if reported_at.tzinfo is None:
-        raise Invalid.field("/reported_at", "give the time with its offset, as in 2026-01-15T08:30:00+08:00")
+    reported_at = instant(report.reported_at, "/reported_at") if report.reported_at else now
     if reported_at > now + CLOCK_SKEW:
         raise Invalid.field("/reported_at", "lies in the future; check the sender's clock or leave it out")
     severity = report.severity or DEFAULT_SEVERITY.get(report.category, 2)

@@ -78,11 +78,13 @@ async def once_in_parts(
     status, answer = await work()
     text = _encode(answer)
 
-    async def keep(tx: "Tx") -> None:
-        await tx.conn.execute(LOG["answer_key"], key.city, key.subject, key.key, status, text)
+    async def keep(tx: "Tx") -> tuple[int, bytes]:
+        earlier = await _first(tx, key)
+        if earlier is None:
+            await tx.conn.execute(LOG["answer_key"], key.city, key.subject, key.key, status, text)
+        return earlier or (status, text)
 
-    await engine.run(key.city, keep, repeatable=True)
-    return status, text
+    return await engine.run(key.city, keep, repeatable=True)
 
 
 async def _claim(tx: "Tx", key: Key) -> bool:
@@ -91,7 +93,7 @@ async def _claim(tx: "Tx", key: Key) -> bool:
 
 async def _first(tx: "Tx", key: Key) -> tuple[int, bytes] | None:
     """Return the first answer under a key, None where it is still being worked out."""
-    row = await tx.conn.fetchrow(LOG["find_key"], key.city, key.subject, key.key)
+    row = await tx.conn.fetchrow(LOG["lock_key"], key.city, key.subject, key.key)
     if bytes(row["body_hash"]) != key.body_hash:
         raise KeyReused
     return None if row["status"] is None else (row["status"], bytes(row["answer"]))

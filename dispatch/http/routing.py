@@ -17,9 +17,9 @@ from sanic.exceptions import SanicException
 
 from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
-from dispatch.errors import DispatchError, Forbidden, Malformed, TooLarge, Unauthenticated
+from dispatch.errors import DispatchError, Forbidden, TooLarge, Unauthenticated
 from dispatch.http.idempotency import Key, once, once_in_parts, read_key
-from dispatch.http.reading import read_json, read_query
+from dispatch.http.reading import malformed, read_json, read_query
 from dispatch.logs import logger
 
 if TYPE_CHECKING:
@@ -136,7 +136,10 @@ class Routes:
 def mount(app: App, engine: "Engine", routes: Routes) -> None:
     """Serve the routes under `/api/v1`."""
     for route in routes.table:
-        app.add_route(_handler(engine, route), PREFIX + route.path, methods=[route.method], name=route.name)
+        has_body = route.method != "GET"
+        app.route(
+            PREFIX + route.path, methods=[route.method], name=route.name, stream=has_body, ignore_body=not has_body
+        )(_handler(engine, route))
 
 
 def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
@@ -176,12 +179,10 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     call = Call(engine, identity, (await engine.desk(identity.city)).mirror, path=path)
     call.token = token or ""
     call.query = read_query({name: request.args.getlist(name) for name in request.args}, route.query)
-    call.raw = request.body or b""
-    if len(call.raw) > route.limit:
-        raise TooLarge(f"the body has {len(call.raw)} bytes, this route takes {route.limit}")
+    call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
     if route.body is not None and route.body is not bytes:
         if not call.raw:
-            raise Malformed("this route needs a JSON body")
+            raise malformed("this route needs one")
         call.body = read_json(call.raw, route.body)
     if route.method == "GET" and route.reader is not None:
         return respond(route.status, encode(await route.reader(call)))
@@ -210,6 +211,22 @@ async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
         return route.status, await reader(call)
 
     return await once_in_parts(call.engine, call.key, work)
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    """Return the body, of which no more than `limit` is ever kept; the server throws away what is over."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"the body has {announced} bytes, this route takes {limit}")
+    parts: list[bytes] = []
+    size = 0
+    if request.stream is not None:
+        async for part in request.stream:  # type: ignore[attr-defined]  # the stream of HTTP/1 is one
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"the body has more than the {limit} bytes that this route takes")
+            parts.append(part)
+    return b"".join(parts)
 
 
 def bearer(request: Request) -> str | None:

@@ -30,7 +30,6 @@ SILENCE_S = 3
 """How long the second engine waits for a silent socket."""
 
 
-
 @pytest.fixture(scope="session")
 def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Two engines, a planner and a clock-keeper, each a process, on a fresh database."""

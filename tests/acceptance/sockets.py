@@ -117,7 +117,7 @@ class Socket:
                     return frame
             left = give_up_at - monotonic()
             if left <= 0 or self.closed.is_set():
-                seen = [f for f in self.frames[self._position :]]
+                seen = self.frames[self._position :]
                 raise AssertionError(f"no {kind} {fields} came (closed: {self.close_code}); there was {seen}")
             self._news.clear()
             try:
