@@ -5,7 +5,7 @@ outside every zone, waits in state `unzoned` on the dispatcher's list with its c
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -17,6 +17,7 @@ from dispatch.crews import Crew
 from dispatch.errors import Invalid
 from dispatch.events import Event
 from dispatch.orders import Order, State
+from dispatch.store import TryAgain
 from geo import to_wgs84
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Skill = Annotated[str, Meta(min_length=1, max_length=64)]
 DEFAULT_SEVERITY = {"burst": 5, "leak": 4, "no_pressure": 4, "no_heat": 3}
 CLOCK_SKEW = timedelta(minutes=10)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nobody reports what broke before that; the database could not even keep the year 1."""
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,16 +76,17 @@ class Taken(Struct, frozen=True):
 async def take_report(
     tx: "Tx", report: ReportIn, *, city: City, crews: Collection[Crew], report_id: str, order_id: str, actor: str
 ) -> Taken:
-    """Take a report and open its order. Raises `Invalid` for a time without offset or in the future."""
+    """Take a report and open its order. Raises `Invalid` for a time without offset, or out of all reason."""
     if report.external_id is not None and (seen := await tx.orders.find_external(report.channel, report.external_id)):
         return Taken(seen["report_id"], seen["order_id"], fresh=False)
     order = new_order(report, order_id, city, tx.now)
     circle = None
     if order.zone is not None:
         order, circle = offers.opened(order, crews, city, now=tx.now)
-    await tx.orders.insert_report(
+    if not await tx.orders.insert_report(
         report_id, order_id, channel=report.channel, external_id=report.external_id, body=report
-    )
+    ):
+        raise TryAgain  # the same report came in on another connection, and is there to be found now
     await tx.orders.insert(order, description=report.description, contact=report.contact)
     tx.record(Event.of_order("order.reported", order, actor=actor, report=report_id, channel=report.channel))
     if circle is not None:
@@ -97,6 +101,8 @@ def new_order(report: ReportIn, order_id: str, city: City, now: datetime) -> Ord
         raise Invalid.field("/reported_at", "give the time with its offset, as in 2026-01-15T08:30:00+08:00")
     if reported_at > now + CLOCK_SKEW:
         raise Invalid.field("/reported_at", "lies in the future; check the sender's clock or leave it out")
+    if reported_at < EARLIEST:
+        raise Invalid.field("/reported_at", f"lies before {EARLIEST.year}; give the real time or leave it out")
     severity = report.severity or DEFAULT_SEVERITY.get(report.category, 2)
     place = report.location.location() if report.location else None
     return Order(

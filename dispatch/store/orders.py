@@ -138,11 +138,12 @@ class OrderRows:
 
     async def insert_report(
         self, report_id: str, order_id: str, *, channel: str, external_id: str | None, body: Any
-    ) -> None:
-        """Write a report as it came in."""
-        await self._conn.execute(
+    ) -> bool:
+        """Write a report as it came in; return False where the same one has come in meanwhile."""
+        written = await self._conn.fetchval(
             ORDERS["insert_report"], self._city, report_id, order_id, channel, external_id, text(body), self._now
         )
+        return written is not None
 
     async def find_external(self, channel: str, external_id: str) -> "asyncpg.Record | None":
         """Return the report that a channel sent under this id."""
