@@ -5,7 +5,7 @@ outside every zone, waits in state `unzoned` on the dispatcher's list with its c
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Skill = Annotated[str, Meta(min_length=1, max_length=64)]
 DEFAULT_SEVERITY = {"burst": 5, "leak": 4, "no_pressure": 4, "no_heat": 3}
 CLOCK_SKEW = timedelta(minutes=10)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nobody reports what broke before that; the database could not even keep the year 1."""
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +91,7 @@ class Taken(Struct, frozen=True):
 async def take_report(
     tx: "Tx", report: ReportIn, *, city: City, crews: Collection[Crew], report_id: str, order_id: str, actor: str
 ) -> Taken:
-    """Take a report and open its order. Raises `Invalid` for a time without offset or in the future."""
+    """Take a report and open its order. Raises `Invalid` for a time without offset, or out of all reason."""
     if report.external_id is not None and (seen := await tx.orders.find_external(report.channel, report.external_id)):
         return Taken(seen["report_id"], seen["order_id"], fresh=False)
     order = new_order(report, order_id, city, tx.now)
@@ -112,6 +114,8 @@ def new_order(report: ReportIn, order_id: str, city: City, now: datetime) -> Ord
     reported_at = instant(report.reported_at, "/reported_at") if report.reported_at else now
     if reported_at > now + CLOCK_SKEW:
         raise Invalid.field("/reported_at", "lies in the future; check the sender's clock or leave it out")
+    if reported_at < EARLIEST:
+        raise Invalid.field("/reported_at", f"lies before {EARLIEST.year}; give the real time or leave it out")
     severity = report.severity or DEFAULT_SEVERITY.get(report.category, 2)
     place = report.location.location() if report.location else None
     return Order(
