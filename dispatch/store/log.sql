@@ -14,9 +14,10 @@ SELECT last_seq FROM counter
 -- name: read: events after a position, oldest first
 SELECT seq, at, kind, order_id, crew_id, actor, data FROM event WHERE city_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 
--- name: read_with_particulars: the same with what a crew must know of the order and the log may not hold
-SELECT e.seq, e.at, e.kind, e.order_id, e.crew_id, e.actor, e.data, o.description, o.contact
+-- name: read_with_particulars: the same with what must be known of the order, or of a new crew, and the log may not hold
+SELECT e.seq, e.at, e.kind, e.order_id, e.crew_id, e.actor, e.data, o.description, o.contact, c.name
 FROM event AS e LEFT JOIN orders AS o ON o.city_id = e.city_id AND o.order_id = e.order_id
+LEFT JOIN crew AS c ON e.kind = 'crew.added' AND c.city_id = e.city_id AND c.crew_id = e.crew_id
 WHERE e.city_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
 
 -- name: timeline: every event of an order, oldest first
