@@ -22,10 +22,10 @@ import msgspec
 from msgspec import Struct
 
 from dispatch.errors import Invalid, Malformed
-from dispatch.http.reading import read_json, refuse_nul
+from dispatch.http.reading import read_json
 from dispatch.intake import ReportIn
 from dispatch.operator_errors import OperatorError
-from dispatch.problems import problem_of
+from dispatch.problems import problem_of, unfit_values
 
 COLUMNS = (
     "channel",
@@ -174,7 +174,8 @@ def _report(cells: Mapping[str, str]) -> ReportIn:
         nested["address"] = _address(cells["address"])
     if "required_skills" in cells:
         nested["required_skills"] = [skill.strip() for skill in cells["required_skills"].split(";") if skill.strip()]
-    refuse_nul(nested)
+    if unfit := unfit_values(nested):
+        raise Invalid.field(_column(unfit[0].pointer), unfit[0].detail)
     try:
         return msgspec.convert(nested, ReportIn, strict=False)
     except msgspec.ValidationError as error:

@@ -20,7 +20,7 @@ def keyed() -> dict[str, str]:
 async def resolved(city: City) -> str:
     """An order that somebody has resolved."""
     crew, phone = await city.working()
-    order = (await city.report())["id"]
+    order: str = (await city.report())["id"]
     await city.override(order, "assign", crew=crew.id)
     await phone.expect("assigned", order=order)
     for to in ("arrived", "resolved"):
