@@ -108,7 +108,7 @@ class GrabDesk:
         while True:
             begun = perf_counter()
             try:
-                answers = await self._db.run(city.id, lambda tx: judge_batch(tx, asks, city))
+                judged = await self._db.run(city.id, lambda tx: judge_batch(tx, asks, city))
                 break
             except Unavailable as error:
                 log.warning("grabs wait for the database", waiting=len(asks) + len(self._waiting), error=error.detail)
@@ -124,17 +124,17 @@ class GrabDesk:
                 return
         self._metrics.batch_seconds.observe(perf_counter() - begun)
         self._metrics.batch_size.observe(len(asks))
-        for (ask, future), answer in zip(batch, answers, strict=True):
+        for order in judged.claimed:
+            self._taken[order.id] = order.cycle
+            self._mirror.expect(order)
+        for (_, future), answer in zip(batch, judged.answers, strict=True):
             if isinstance(answer, GrabResult):
                 self._metrics.grabs.labels(answer.reason).inc()
-                live = self._mirror.orders.get(ask.order)
-                if answer.won and live is not None:
-                    self._taken[ask.order] = live.cycle
             elif isinstance(answer, Acked):
                 self._metrics.grabs.labels("bid").inc()
             if not future.done():
                 future.set_result(answer)
         if len(self._taken) > 10 * MOST:
             self._taken = {order: cycle for order, cycle in self._taken.items() if order in self._mirror.orders}
-        for order in complete(answers):
-            self._on_complete(order)
+        for complete_order in complete(judged.answers):
+            self._on_complete(complete_order)

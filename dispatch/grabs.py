@@ -65,6 +65,13 @@ class MessageReused(Struct, frozen=True):
 Answer = GrabResult | Acked | MessageReused
 
 
+class Judged(Struct, frozen=True):
+    """What became of a batch: an answer for each ask, and which orders were `claimed` by it just now."""
+
+    answers: list[Answer]
+    claimed: list[Order]
+
+
 class Bid(Struct, frozen=True):
     """A bid of a sealed window, with the arrival predicted for it when it came in."""
 
@@ -187,7 +194,7 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     )
 
 
-async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]:
+async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
     """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once, and a `first` order is asked for at most once (see `grab_desk`).
@@ -245,7 +252,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]
             for key, answer in answers.items():
                 if isinstance(answer, Acked) and answer.order == order.id:
                     answers[key] = Acked(answer.message, answer.order, answer.closes_at, complete=True)
-    return [answers[(ask.crew, ask.message)] for ask in asks]
+    return Judged([answers[(ask.crew, ask.message)] for ask in asks], won)
 
 
 def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> Answer:

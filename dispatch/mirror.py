@@ -204,6 +204,12 @@ class Mirror:
             held = sum(self.orders[order].order.state in _HELD for order in self.held_by[crew] if order in self.orders)
             self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=held)
 
+    def expect(self, order: Order) -> None:
+        """Count an order that a crew holds since just now, before the log says so: it may be full now."""
+        live, crew = self.orders.get(order.id), self.crews.get(order.crew or "")
+        if live is not None and crew is not None and live.order.version < order.version:
+            self.crews[crew.id] = msgspec.structs.replace(crew, load=crew.load + 1)
+
     def _fold_crew(self, event: Logged, name: str) -> None:
         assert event.crew is not None
         crew = self.crews.get(event.crew)
