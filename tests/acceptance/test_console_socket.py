@@ -1,8 +1,8 @@
 """The console socket: a snapshot, then every event in order and without a gap, and positions once a second."""
 
 import contextlib
-import time
 import itertools
+import time
 from typing import Any
 
 import pytest
