@@ -34,7 +34,7 @@ class GrabDesk:
         self._metrics = metrics
         self._on_complete = on_complete
         self._waiting: deque[tuple[Ask, asyncio.Future[Answer]]] = deque()
-        self._taken: dict[str, int] = {}
+        self._taken: dict[str, tuple[int, str]] = {}
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -93,11 +93,11 @@ class GrabDesk:
         live = self._mirror.orders.get(ask.order)
         if live is None:
             return None
-        cycle = self._taken.get(ask.order)
-        if cycle is not None:
-            if cycle == live.cycle:
-                return "taken" if live.order.crew != ask.crew else None
-            del self._taken[ask.order]
+        if ask.order in self._taken:
+            cycle, holder = self._taken[ask.order]
+            if cycle > live.cycle or (cycle == live.cycle and live.order.state == "offered"):
+                return "taken" if holder != ask.crew else None
+            del self._taken[ask.order]  # the mirror has seen it itself by now
         if live.order.state == "offered" or live.order.crew == ask.crew:
             return None
         return "taken" if live.order.crew is not None else None
@@ -108,7 +108,7 @@ class GrabDesk:
         while True:
             begun = perf_counter()
             try:
-                answers = await self._db.run(city.id, lambda tx: judge_batch(tx, asks, city))
+                answers, claims = await self._db.run(city.id, lambda tx: judge_batch(tx, asks, city))
                 break
             except Unavailable as error:
                 log.warning("grabs wait for the database", waiting=len(asks) + len(self._waiting), error=error.detail)
@@ -124,17 +124,16 @@ class GrabDesk:
                 return
         self._metrics.batch_seconds.observe(perf_counter() - begun)
         self._metrics.batch_size.observe(len(asks))
-        for (ask, future), answer in zip(batch, answers, strict=True):
+        for order in claims:
+            self._taken[order.id] = (order.cycle, order.crew or "")
+        for (_, future), answer in zip(batch, answers, strict=True):
             if isinstance(answer, GrabResult):
                 self._metrics.grabs.labels(answer.reason).inc()
-                live = self._mirror.orders.get(ask.order)
-                if answer.won and live is not None:
-                    self._taken[ask.order] = live.cycle
             elif isinstance(answer, Acked):
                 self._metrics.grabs.labels("bid").inc()
             if not future.done():
                 future.set_result(answer)
         if len(self._taken) > 10 * MOST:
-            self._taken = {order: cycle for order, cycle in self._taken.items() if order in self._mirror.orders}
-        for order in complete(answers):
-            self._on_complete(order)
+            self._taken = {order: taken for order, taken in self._taken.items() if order in self._mirror.orders}
+        for full in complete(answers):
+            self._on_complete(full)

@@ -14,7 +14,7 @@ Promises: a cycle has at most one winner; nobody is told that he won before it i
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -187,8 +187,15 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     )
 
 
-async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]:
-    """Judge grabs together; the answers stand in the order of the asks.
+class Judged(NamedTuple):
+    """The answers to a batch, in the order of its asks, and the orders that were claimed by it."""
+
+    answers: list[Answer]
+    claims: list[Order]
+
+
+async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
+    """Judge grabs together.
 
     In one batch each crew asks at most once, and a `first` order is asked for at most once (see `grab_desk`).
     """
@@ -245,7 +252,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]
             for key, answer in answers.items():
                 if isinstance(answer, Acked) and answer.order == order.id:
                     answers[key] = Acked(answer.message, answer.order, answer.closes_at, complete=True)
-    return [answers[(ask.crew, ask.message)] for ask in asks]
+    return Judged([answers[(ask.crew, ask.message)] for ask in asks], won)
 
 
 def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> Answer:

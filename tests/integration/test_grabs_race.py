@@ -256,6 +256,32 @@ async def test_grabs_whose_connections_are_cut_again_and_again_get_one_verdict_e
         await town.audit()
 
 
+async def test_a_repeated_grab_of_an_order_that_was_opened_again_closes_it_to_nobody(database: str) -> None:
+    async with two_engines(database, FIRST) as engines:
+        town = engines.town
+        first, second = await town.working("first", 0), await town.working("second", 0)
+        order = await town.report(0)
+        await engines.caught_up()
+        assert verdicts([await engines.ask(0, first, "mine", order)]) == {"won": 1}
+        await engines.word(order, OverrideIn(action="revoke", reason="test"))
+        await engines.caught_up()
+        assert verdicts([await engines.ask(0, first, "mine", order)]) == {"won": 1}, "the same verdict, of a past cycle"
+        assert verdicts([await engines.ask(0, second, "now me", order)]) == {"won": 1}
+        await town.audit()
+
+
+async def test_the_holder_who_asks_again_before_the_engine_has_read_his_claim_is_told_that_he_has_it(
+    database: str,
+) -> None:
+    async with two_engines(database, FIRST) as engines:
+        crew = await engines.town.working("crew", 0, capacity=2)
+        order = await engines.town.report(0)
+        await engines.caught_up()
+        async with engines.desks[0].relay._reading:  # it reads nothing meanwhile
+            told = [await engines.ask(0, crew, message, order) for message in ("one", "two")]
+        assert verdicts(told) == {"won": 2}
+
+
 def lose_the_answers_of_commits(monkeypatch: pytest.MonkeyPatch, *, times: int) -> "Counted":
     """Let the next commits happen and the connection die before their answers arrive."""
     from asyncpg.transaction import Transaction
