@@ -12,11 +12,12 @@ import msgspec
 import pytest
 
 from crew_client.protocol import GrabResult
+from dispatch import grabs
 from dispatch.background import Background
 from dispatch.clockkeeper import ClockKeeper
 from dispatch.config import ClockSettings, Settings
 from dispatch.engine import CityDesk, Engine
-from dispatch.grabs import Acked, Answer
+from dispatch.grabs import Acked, Answer, Ask
 from dispatch.orders import State
 from dispatch.overrides import OverrideIn, override
 from dispatch.planner import tick as plan
@@ -280,6 +281,20 @@ async def test_the_holder_who_asks_again_before_the_engine_has_read_his_claim_is
         async with engines.desks[0].relay._reading:  # it reads nothing meanwhile
             told = [await engines.ask(0, crew, message, order) for message in ("one", "two")]
         assert verdicts(told) == {"won": 2}
+
+
+async def test_two_grabs_of_an_order_in_one_batch_have_one_winner_though_the_desk_took_it_for_sealed(
+    database: str,
+) -> None:
+    async with two_engines(database, FIRST) as engines:
+        town = engines.town
+        crews = [await town.working(f"crew{n}", 0) for n in range(3)]
+        order = await town.report(0)
+        city = engines.desks[0].mirror.city
+        asks = [Ask(crew, f"{crew}-m", order) for crew in crews]
+        answers = await town.run(lambda tx: grabs.judge_batch(tx, asks, city))
+        assert verdicts(answers.answers) == {"won": 1, "taken": 2}
+        await town.audit()
 
 
 def lose_the_answers_of_commits(monkeypatch: pytest.MonkeyPatch, *, times: int) -> "Counted":
