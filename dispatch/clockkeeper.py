@@ -5,6 +5,7 @@ then: whereabouts and idempotency keys that have been kept long enough.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -57,12 +58,14 @@ class ClockKeeper:
                 looked[city_id] = await background.crews(city_id)
             city, crews = await background.city(city_id), looked[city_id]
 
-            async def step(tx: "Tx", order_id: str = order_id, city=city, crews=crews) -> None:  # type: ignore[no-untyped-def]
-                await offers.widen(tx, order_id, crews, city)
-                await grabs.close_window(tx, order_id)
-
+            # Two transactions: the window locks its winner before the order. Who bid in time goes before who is asked.
+            steps: tuple[Callable[[Tx], Awaitable[object]], ...] = (
+                lambda tx, key=order_id: grabs.close_window(tx, key),  # type: ignore[misc]
+                lambda tx, key=order_id, crews=crews, city=city: offers.widen(tx, key, crews, city),  # type: ignore[misc]
+            )
             try:
-                await background.db.run(city_id, step)
+                for step in steps:
+                    await background.db.run(city_id, step)
             except NotFound:
                 continue
         return len(due)

@@ -35,6 +35,13 @@ def window_end(terms: Terms, now: datetime) -> datetime:
     return terms.closes_at + ((now - terms.closes_at) // window + 1) * window
 
 
+async def _window_in_force(tx: "Tx", order: Order, terms: Terms) -> datetime:
+    """Return when the window in force ends; one that is over and whose bids wait to be judged stays as it is."""
+    if terms.mode == "sealed" and terms.closes_at <= tx.now and await tx.crews.open_bids(order):
+        return terms.closes_at
+    return window_end(terms, tx.now)
+
+
 def circle(order: Order, terms: Terms, crews: Iterable[Crew], city: City) -> list[Candidate]:
     """Return the crews that may grab the order now, the nearest first."""
     ranked = candidates(order, crews, travel=city.travel, zones=terms.zones)
@@ -118,7 +125,7 @@ async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) ->
         ring=ring,
         widen_at=terms.widen_at[1:],
         zones=city.ring_zones(order.zone, ring),
-        closes_at=window_end(terms, tx.now),
+        closes_at=await _window_in_force(tx, order, terms),
     )
     order = order.changed(offer=terms)
     known = await tx.orders.offered(order)
@@ -143,6 +150,7 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
         own = circle(order, terms, [crew], city)
         if own:
             await tx.orders.add_round(order, own)
-            changed = order.changed(offer=msgspec.structs.replace(terms, closes_at=window_end(terms, tx.now)))
+            closes_at = await _window_in_force(tx, order, terms)
+            changed = order.changed(offer=msgspec.structs.replace(terms, closes_at=closes_at))
             await tx.orders.save(changed)
             tx.record(Event.of_order("order.offered_to", changed, actor="system:offers", offered=offered(changed, own)))

@@ -297,6 +297,25 @@ async def test_two_grabs_of_an_order_in_one_batch_have_one_winner_though_the_des
         await town.audit()
 
 
+async def test_bids_of_a_window_that_ends_as_the_next_ring_opens_are_judged_at_its_end(database: str) -> None:
+    policy = GrabPolicy(mode="sealed", window_s=0.3, ring_s=(0.3, 3600), assign_after_s=3600)
+    async with two_engines(database, policy) as engines:
+        town = engines.town
+        near = await town.working("near", 0)
+        await town.working("next", 1)
+        await town.working("silent", 0)
+        order = await town.report(0)
+        await engines.caught_up()
+        ack = await engines.ask(0, near, "bid", order)
+        assert isinstance(ack, Acked)
+        keeper = background(engines, 0)
+        while await town.run(_now) < ack.closes_at:
+            await asyncio.sleep(0.02)
+        await ClockKeeper().tick(keeper)
+        assert (await town.order(order)).crew == near
+        await keeper.db.close()
+
+
 def lose_the_answers_of_commits(monkeypatch: pytest.MonkeyPatch, *, times: int) -> "Counted":
     """Let the next commits happen and the connection die before their answers arrive."""
     from asyncpg.transaction import Transaction
