@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from dispatch import grabs
 from dispatch.background import Background
 from dispatch.clockkeeper import ClockKeeper
 from dispatch.config import ClockSettings, Settings
+from dispatch.crews import Crew
 from dispatch.engine import CityDesk, Engine
 from dispatch.grabs import Acked, Answer, Ask
 from dispatch.orders import State
@@ -23,6 +24,7 @@ from dispatch.overrides import OverrideIn, override
 from dispatch.planner import tick as plan
 from dispatch.policy import GrabPolicy
 from dispatch.store import Database, Tx
+from dispatch.store.crews import CrewRows
 from tests.town import Town, ask
 
 FIRST = GrabPolicy(mode="first", assign_after_s=3600, ring_s=(3600, 3600))
@@ -313,6 +315,32 @@ async def test_bids_of_a_window_that_ends_as_the_next_ring_opens_are_judged_at_i
             await asyncio.sleep(0.02)
         await ClockKeeper().tick(keeper)
         assert (await town.order(order)).crew == near
+        await keeper.db.close()
+
+
+async def test_the_machine_does_not_assign_past_a_bid_that_comes_in_as_it_looks(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = GrabPolicy(mode="sealed", window_s=60, assign_after_s=0, ring_s=(3600, 3600))
+    async with two_engines(database, policy) as engines:
+        town = engines.town
+        bidder = await town.working("bidder", 0, away_m=900)
+        await town.working("nearer", 0, away_m=10)
+        order = await town.report(0)
+        await engines.caught_up()
+        locking = CrewRows.lock
+        bids: list[Answer] = []
+
+        async def lock_after_the_bid(self: CrewRows, crew_ids: Sequence[str]) -> dict[str, Crew]:
+            if list(crew_ids) == ["nearer"] and not bids:
+                bids.append(await engines.ask(0, bidder, "bid", order))
+            return await locking(self, crew_ids)
+
+        monkeypatch.setattr(CrewRows, "lock", lock_after_the_bid)
+        keeper = background(engines, 0)
+        await plan(keeper)
+        assert [type(bid) for bid in bids] == [Acked]
+        assert (await town.order(order)).state is State.OFFERED, "who asked goes before who is told"
         await keeper.db.close()
 
 
