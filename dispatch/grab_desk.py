@@ -44,13 +44,13 @@ class GrabDesk:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, future))
         self._some.set()
+        self._idle.clear()
         return future
 
     async def run(self) -> None:
         """Judge batches until cancelled."""
         while True:
             await self._some.wait()
-            self._idle.clear()
             try:
                 batch = self._next_batch()
                 if batch:

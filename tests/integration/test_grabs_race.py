@@ -397,3 +397,13 @@ async def _now(tx: Tx) -> datetime:
 def background(engines: Engines, n: int) -> Background:
     """A background process's parts, without the process."""
     return Background(engines.town.settings, f"test-{n}")
+
+
+async def test_a_desk_with_a_grab_that_just_came_in_is_not_settled(database: str) -> None:
+    async with two_engines(database, FIRST) as engines:
+        crew, order = await engines.town.working("crew", 0), await engines.town.report(0)
+        await engines.caught_up()
+        desk = engines.desks[0].grabs
+        verdict = desk.ask(Ask(crew, "last", order))
+        await desk.settled()
+        assert verdict.done(), "a drain that waits for grabs under way does not leave this one behind"
