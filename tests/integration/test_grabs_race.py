@@ -407,3 +407,17 @@ async def test_a_desk_with_a_grab_that_just_came_in_is_not_settled(database: str
         verdict = desk.ask(Ask(crew, "last", order))
         await desk.settled()
         assert verdict.done(), "a drain that waits for grabs under way does not leave this one behind"
+
+
+async def test_the_same_decline_at_both_engines_at_once_is_taken_once_and_answered_twice(database: str) -> None:
+    async with two_engines(database, SEALED) as engines:
+        crew, order = await engines.town.working("crew", 0), await engines.town.report(0)
+        await engines.caught_up()
+        for n in range(10):
+            twice = [engine.decline("town", crew, f"no-{n}", order, None) for engine in engines.pair for _ in range(2)]
+            answers = await asyncio.gather(*twice)
+            assert [answer.error for answer in answers] == [None] * 4
+        assert len(await engines.town.fetch("SELECT 1 FROM event WHERE city_id = $1 AND kind = 'order.declined'")) == 10
+        other = await engines.town.report(0)
+        reused = await engines.pair[0].decline("town", crew, "no-1", other, None)
+        assert reused.error == "id_reused"
