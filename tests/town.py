@@ -92,11 +92,7 @@ class Town:
         cls, db: Database, city_id: str, settings: Settings, *, zones: dict[str, Any] | None = None
     ) -> "Town":
         """Make a city with its map."""
-        connection = await asyncpg.connect(db.url)
-        try:
-            await add_city(connection, city_id, city_id)
-        finally:
-            await connection.close()
+        await add_town(db.url, city_id)
         town = cls(db, city_id, settings)
         await town.put_zones(zones or zone_map())
         return town
@@ -196,6 +192,15 @@ class Town:
                HAVING count(*) > 1"""
         )
         assert not alarms, f"an alarm was told twice: {alarms}"
+
+
+async def add_town(url: str, city_id: str) -> str:
+    """Make a city and return its administrator's token."""
+    connection = await asyncpg.connect(url)
+    try:
+        return await add_city(connection, city_id, city_id)
+    finally:
+        await connection.close()
 
 
 async def ask(desk: GrabDesk, crew: str, message: str, order: str) -> Answer:
