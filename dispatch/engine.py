@@ -208,7 +208,7 @@ class Engine:
             freed.add(event.crew)
         for crew in freed:
             if crew in self.hub.crews[mirror.city.id]:
-                self.later(self._join_open(mirror, crew))
+                self.join_open_later(mirror.city.id, crew)
 
     # Hints
 
@@ -231,23 +231,28 @@ class Engine:
         while True:
             await asyncio.sleep(1.0)
             try:
-                async with self.db.connection() as conn:
-                    heads = await conn.fetch(LOG["heads"])
-                    await self._set_clock(conn)
-                for row in heads:
-                    desk = self.desks.get(row["city_id"])
-                    if desk is None:
-                        await self.desk(row["city_id"])
-                    else:
-                        lag = row["last_seq"] - desk.mirror.seq
-                        self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
-                        if lag > 0:
-                            desk.look.set()
-                await self.positions.hear_others({city: desk.mirror for city, desk in self.desks.items()})
+                await self.look_around()
             except Unavailable:
                 self.metrics.database_up.set(0)
             except Exception:
                 log.exception("the poll failed")
+
+    async def look_around(self) -> None:
+        """See what the other engines did that no log tells: new cities, and where their crews are."""
+        async with self.db.connection() as conn:
+            heads = await conn.fetch(LOG["heads"])
+            await self._set_clock(conn)
+        for row in heads:
+            desk = self.desks.get(row["city_id"])
+            if desk is None:
+                await self.desk(row["city_id"])
+            else:
+                lag = row["last_seq"] - desk.mirror.seq
+                self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
+                if lag > 0:
+                    desk.look.set()
+        for city, crew in await self.positions.hear_others({city: d.mirror for city, d in self.desks.items()}):
+            self.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it
 
     async def _flush(self) -> None:
         """Once a second: write positions, and show them to the consoles."""
@@ -313,10 +318,13 @@ class Engine:
     async def set_shift(self, city_id: str, crew_id: str, on: bool, fix: Fix | None) -> None:
         """Begin or end a shift, and offer the crew what is open to it then."""
         desk = await self.desk(city_id)
+        if not on:
+            self.positions.forget(city_id, crew_id)
         await self.run(city_id, lambda tx: crew_steps.set_shift(tx, crew_id, on, fix=fix), repeatable=True)
         await desk.relay.catch_up()
         if on and fix is not None:
             self.positions.hear(desk.mirror, fix)
+        if on:
             await self._join_open(desk.mirror, crew_id)
 
     async def hear_position(self, city_id: str, fix: Fix) -> None:
@@ -326,11 +334,25 @@ class Engine:
         self.metrics.positions.inc()
         if crew is None or not crew.on_shift:
             return
-        first = crew.position is None
-        self.positions.hear(mirror, fix)
-        if first:
-            await self.positions.flush(city_id)
+        if crew.position is None:
+            await self.positions.write(city_id, fix)
             await self._join_open(mirror, fix.crew)
+        self.positions.hear(mirror, fix)
+
+    def join_open_later(self, city_id: str, crew_id: str) -> None:
+        """Offer a crew what is open to it and was not offered yet; waits for the database where it is away."""
+
+        async def join() -> None:
+            while not self.draining:
+                try:
+                    desk = await self.desk(city_id)
+                    await desk.relay.catch_up()
+                    await self._join_open(desk.mirror, crew_id)
+                    return
+                except Unavailable:
+                    await asyncio.sleep(0.5)
+
+        self.later(join())
 
     async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
         open_orders = [

@@ -141,11 +141,11 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     crew = (await tx.crews.find([crew_id])).get(crew_id)
     if crew is None or crew.position is None or not order_ids:
         return
-    for order in (await tx.orders.lock(sorted(order_ids))).values():
+    # Most are not for him: only what is gets locked, so that crews who come on do not hold up those who grab.
+    fit = [order.id for order in await tx.orders.find_all(order_ids) if _open_to(order, crew)]
+    for order in (await tx.orders.lock(fit)).values():
         terms = order.offer
-        if terms is None or obstacles(order, crew, zones=terms.zones, excluded=order.excluded):
-            continue
-        if crew_id in await tx.orders.offered(order):
+        if terms is None or not _open_to(order, crew) or crew_id in await tx.orders.offered(order):
             continue
         own = circle(order, terms, [crew], city)
         if own:
@@ -154,3 +154,8 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
             changed = order.changed(offer=msgspec.structs.replace(terms, closes_at=closes_at))
             await tx.orders.save(changed)
             tx.record(Event.of_order("order.offered_to", changed, actor="system:offers", offered=offered(changed, own)))
+
+
+def _open_to(order: Order, crew: Crew) -> bool:
+    terms = order.offer
+    return terms is not None and not obstacles(order, crew, zones=terms.zones, excluded=order.excluded)

@@ -127,6 +127,8 @@ class CrewSession(Session):
             self.line.send(frame)
         self.desk = desk
         self.engine.bus.took(city, self.crew, self.session)
+        if (crew := mirror.crews.get(self.crew)) is not None and crew.on_shift:
+            self.engine.join_open_later(city, self.crew)
 
     async def _reach(self, city: str) -> "CityDesk":
         """Return the desk of the city, with everything read that is committed by now."""
