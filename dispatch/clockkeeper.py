@@ -5,14 +5,12 @@ then: whereabouts and idempotency keys that have been kept long enough.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from dispatch import clocks, grabs, offers
 from dispatch.background import Background
-from dispatch.errors import NotFound
 from dispatch.logs import configure_logs, logger
 from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
     from dispatch.config import Settings
     from dispatch.crews import Crew
-    from dispatch.store import Tx
 
 EVERY_S = 0.1
 MOST = 200
@@ -51,6 +48,7 @@ class ClockKeeper:
     async def _offers(self, background: Background, now: "datetime") -> int:
         async with background.db.connection() as conn:
             due = await conn.fetch(ORDERS["due_offers"], now, MOST)
+        done = 0
         looked: dict[str, list[Crew]] = {}
         for row in due:
             city_id, order_id = row["city_id"], row["order_id"]
@@ -59,16 +57,15 @@ class ClockKeeper:
             city, crews = await background.city(city_id), looked[city_id]
 
             # Two transactions: the window locks its winner before the order. Who bid in time goes before who is asked.
-            steps: tuple[Callable[[Tx], Awaitable[object]], ...] = (
-                lambda tx, key=order_id: grabs.close_window(tx, key),  # type: ignore[misc]
-                lambda tx, key=order_id, crews=crews, city=city: offers.widen(tx, key, crews, city),  # type: ignore[misc]
+            done += len(
+                await background.do(
+                    city_id,
+                    order_id,
+                    lambda tx, key=order_id: grabs.close_window(tx, key),  # type: ignore[misc]
+                    lambda tx, key=order_id, c=crews, where=city: offers.widen(tx, key, c, where),  # type: ignore[misc]
+                )
             )
-            try:
-                for step in steps:
-                    await background.db.run(city_id, step)
-            except NotFound:
-                continue
-        return len(due)
+        return done
 
     async def _alarms(self, background: Background, now: "datetime") -> int:
         async with background.db.connection() as conn:

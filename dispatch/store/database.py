@@ -54,6 +54,10 @@ class OutcomeUnknown(Unavailable):
     """The database went away during the commit; ask again with the same key to learn what became of it."""
 
 
+class Contended(Unavailable):
+    """Too many are changing the same rows at once; nothing was taken, try again in a moment."""
+
+
 class Database:
     """A pool of connections to one PostgreSQL, opened lazily and reopened by itself after it was gone."""
 
@@ -153,7 +157,7 @@ class Database:
             except (TryAgain, *CROSSED):
                 crossed += 1
                 if crossed > 10:
-                    raise Unavailable("the order is being changed by too many at once; try again") from None
+                    raise Contended() from None
                 await asyncio.sleep(0.002 * crossed)
             except Unavailable:
                 lost += 1
