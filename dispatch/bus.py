@@ -122,27 +122,32 @@ class NatsBus(_Gathering):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, listener: Listener | None) -> None:
-        """Begin to send and, where there is a listener, to listen; goes on trying where NATS does not answer."""
+        """Begin to send and, where there is a listener, to listen; waits for nothing, since hints are only hints."""
+        self._task = asyncio.create_task(self._live(listener), name="bus")
+
+    async def _live(self, listener: Listener | None) -> None:
         import nats
 
         async def quiet(error: Exception) -> None:
             log.debug("nats", error=type(error).__name__)
 
+        async def heard(message: Any) -> None:
+            assert listener is not None
+            _pass_on(message.data, self.sender, listener)
+
+        # Goes on trying for ever where NATS does not answer.
         self._client = await nats.connect(
             self._url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=quiet, allow_reconnect=True
         )
         if listener is not None:
-
-            async def heard(message: Any) -> None:
-                _pass_on(message.data, self.sender, listener)
-
             await self._client.subscribe(CHANNEL, cb=heard)
-        self._task = asyncio.create_task(self._send(), name="bus-send")
+        await self._send()
 
     async def stop(self) -> None:
         """Stop sending and listening."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._client is not None:
             with suppress(Exception):
                 await asyncio.wait_for(self._client.close(), 2)
