@@ -68,7 +68,6 @@ class Engine:
         self.desks: dict[str, CityDesk] = {}
         self.draining = False
         self.sessions: dict[tuple[str, str], str] = {}
-        self.on_replaced: Callable[[str, str, str], None] = lambda city, crew, session: None
         self._opening: dict[str, asyncio.Lock] = {}
         self._tokens: dict[str, tuple[Identity, datetime]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -224,7 +223,22 @@ class Engine:
             if desk is not None:
                 desk.look.set()
         for city, crew, session in hint.sessions:
-            self.on_replaced(city, crew, session)
+            if session > self.sessions.get((city, crew), ""):
+                self._replaced(city, crew)
+        if hint.asks:
+            for city, lines in self.hub.crews.items():
+                for crew in lines:
+                    self.bus.took(city, crew, self.sessions[(city, crew)])
+
+    def new_session(self, city: str, crew: str) -> None:
+        """Note that the newest socket of a crew is here; a session's name is younger the later it began."""
+        self.sessions[(city, crew)] = session = str(ULID.from_datetime(self.now()))
+        self.bus.took(city, crew, session)
+
+    def _replaced(self, city: str, crew: str) -> None:
+        line = self.hub.crews[city].get(crew)
+        if line is not None:
+            line.close(4409, "another connection of this crew has taken over")
 
     async def _poll(self) -> None:
         """Once a second: how far behind each reader is, where the other engines' crews are, what time it is."""

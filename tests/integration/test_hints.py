@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
+from types import SimpleNamespace
 
+import asyncpg
 import pytest
 
+from dispatch.access import Identity
 from dispatch.config import Settings
 from dispatch.engine import Engine
+from dispatch.http.crew_socket import CrewSession
+from dispatch.http.session import Watch
 from dispatch.ports import hold_port
 from dispatch.store import Database
 from tests.town import Town
@@ -95,9 +100,64 @@ async def best_of(engines: tuple[Engine, Engine], times: int = 5) -> float:
     return min([await seconds_to_read(second, lambda n=n: told_by(first, n)) for n in range(times)])  # type: ignore[misc]
 
 
+async def kill_listeners(town: Town) -> None:
+    """End every connection that listens or notifies."""
+    connection = await asyncpg.connect(town.db.url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'qiangdan-notify'"
+        " AND datname = current_database()"
+    )
+    await connection.close()
+
+
+class Phone:
+    """The sending half of a crew's socket, which keeps how it was closed."""
+
+    closing = False
+    code: int | None = None
+
+    def send(self, frame: str) -> None: ...
+
+    def close(self, code: int, reason: str) -> None:
+        self.closing, self.code = True, code
+
+
+async def connect(engine: Engine, crew: str) -> Phone:
+    """Say hello for a crew."""
+    session = CrewSession(engine, SimpleNamespace(io_proto=None), Watch(60))
+    session.line = phone = Phone()  # type: ignore[assignment]
+    session.identity = Identity("town", "crew", crew)
+    await session.hear('{"type":"hello"}')
+    return phone
+
+
+async def test_a_crew_s_second_connection_replaces_the_first_also_where_its_hint_was_lost(town: Town) -> None:
+    await town.hire("crew", 0)
+    async with engines_of(town, town.settings) as (first, second):
+        old = await connect(first, "crew")
+        await kill_listeners(town)
+        new = await connect(second, "crew")
+        await until(lambda: old.code == 4409, within_s=5)
+        await asyncio.sleep(0.3)
+        assert new.code is None, "the newer one stays"
+
+
 async def test_a_notification_tells_the_other_engine_at_once(town: Town) -> None:
     async with engines_of(town, town.settings) as engines:
         assert await best_of(engines) < 0.1
+
+
+async def test_where_notifications_are_lost_the_other_engine_finds_out_within_its_second(town: Town) -> None:
+    async with engines_of(town, town.settings) as (first, second):
+        await kill_listeners(town)
+        assert await seconds_to_read(second, lambda: told_by(first, 1)) < 1.5
+
+
+async def test_a_killed_listener_listens_again(town: Town) -> None:
+    async with engines_of(town, town.settings) as engines:
+        await kill_listeners(town)
+        await asyncio.sleep(1.0)
+        assert await best_of(engines) < 0.1, "within a second of its death"
 
 
 async def test_hints_flow_over_nats(town: Town, nats: str) -> None:
