@@ -8,7 +8,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dispatch.background import Background
-from dispatch.errors import NotFound
 from dispatch.logs import configure_logs, logger
 from dispatch.planning import assign_due
 from dispatch.store.orders import ORDERS
@@ -29,10 +28,12 @@ async def tick(background: Background) -> int:
     for row in due:
         city_id, order_id = row["city_id"], row["order_id"]
         city, crews = await background.city(city_id), await background.crews(city_id)
-        try:
-            assigned += await background.db.run(city_id, lambda tx: assign_due(tx, order_id, crews, city))  # noqa: B023 - run at once
-        except NotFound:
-            continue
+        found = await background.do(
+            city_id,
+            order_id,
+            lambda tx, key=order_id, c=crews, where=city: assign_due(tx, key, c, where),  # type: ignore[misc]
+        )
+        assigned += sum(found)
     return assigned
 
 

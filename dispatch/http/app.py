@@ -127,13 +127,6 @@ def _mount_sockets(app: App, engine: "Engine") -> None:
     async def _watch(_app: App) -> None:
         _app.ctx.watching = asyncio.create_task(watch.run())
 
-        def replaced(city: str, crew: str, session: str) -> None:
-            line = engine.hub.crews[city].get(crew)
-            if line is not None and engine.sessions.get((city, crew)) != session:
-                line.close(4409, "another connection of this crew has taken over")
-
-        engine.on_replaced = replaced
-
     @app.before_server_stop
     async def _unwatch(_app: App) -> None:
         _app.ctx.watching.cancel()
