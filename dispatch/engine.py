@@ -6,6 +6,7 @@ the log at once, and the bus tells the others.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -385,6 +386,8 @@ class Engine:
 def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socket | None) -> int:
     """Serve one engine until SIGTERM: a Sanic of a single process, on the given socket where several share a port."""
     assert settings.database_url is not None
+    # Sanic's hint to developers is none to those who run this on a terminal.
+    os.environ.setdefault("SANIC_IGNORE_PRODUCTION_WARNING", "1")
     engine = Engine(settings, settings.database_url)
     app = make_app(engine)
     if sock is not None:
