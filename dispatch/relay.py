@@ -141,7 +141,15 @@ class Relay:
     async def _tell(self, row: Any) -> None:
         mirror, city = self.mirror, self.mirror.city.id
         event = logged(row)
+        # What must be read comes first: where the database fails us here, the event is not passed yet.
+        name = None
+        if event.kind == "zones.replaced":
+            await self._on_zones()
+        elif event.kind == "crew.added" and event.crew is not None:
+            name = await self._name_of(event.crew)
         data = mirror.fold(event, row["description"], row["contact"])
+        if name is not None and event.crew is not None:
+            mirror.crews[event.crew] = msgspec.structs.replace(mirror.crews[event.crew], name=name)
         sent = 0
         if data is not None and event.order is not None and mirror.last_order is not None:
             live = mirror.last_order
@@ -151,13 +159,17 @@ class Relay:
             if self.hub.consoles[city]:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live)
         else:
-            if event.kind == "zones.replaced":
-                await self._on_zones()
             if self.hub.consoles[city]:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
         self._on_event(event, data)
         if sent > 100:
             await asyncio.sleep(0)
+
+    async def _name_of(self, crew_id: str) -> str | None:
+        """Return a crew's name, which the log never holds and consoles are shown."""
+        async with self.db.connection() as conn:
+            rows = await conn.fetch(CREWS["find_crews"], self.mirror.city.id, [crew_id])
+        return rows[0]["name"] if rows else None
 
 
 def event_row(event: Logged) -> dict[str, Any]:
