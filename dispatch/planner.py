@@ -14,7 +14,9 @@ from dispatch.planning import assign_due
 from dispatch.store.orders import ORDERS
 
 if TYPE_CHECKING:
+    from dispatch.city import City
     from dispatch.config import Settings
+    from dispatch.store import Tx
 
 EVERY_S = 0.25
 MOST = 100
@@ -28,9 +30,14 @@ async def tick(background: Background) -> int:
     assigned = 0
     for row in due:
         city_id, order_id = row["city_id"], row["order_id"]
-        city, crews = await background.city(city_id), await background.crews(city_id)
+        city = await background.city(city_id)
+
+        async def step(tx: "Tx", city_id: str = city_id, order_id: str = order_id, city: "City" = city) -> bool:
+            # Looked at anew in each attempt: the crew that was picked before may be the one that has no room now.
+            return await assign_due(tx, order_id, await background.crews(city_id), city)
+
         try:
-            assigned += await background.db.run(city_id, lambda tx: assign_due(tx, order_id, crews, city))  # noqa: B023 - run at once
+            assigned += await background.db.run(city_id, step)
         except NotFound:
             continue
     return assigned
