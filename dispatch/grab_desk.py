@@ -34,7 +34,7 @@ class GrabDesk:
         self._metrics = metrics
         self._on_complete = on_complete
         self._waiting: deque[tuple[Ask, asyncio.Future[Answer]]] = deque()
-        self._taken: dict[str, int] = {}
+        self._taken: dict[str, tuple[int, str]] = {}
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -44,13 +44,13 @@ class GrabDesk:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, future))
         self._some.set()
+        self._idle.clear()
         return future
 
     async def run(self) -> None:
         """Judge batches until cancelled."""
         while True:
             await self._some.wait()
-            self._idle.clear()
             try:
                 batch = self._next_batch()
                 if batch:
@@ -93,11 +93,11 @@ class GrabDesk:
         live = self._mirror.orders.get(ask.order)
         if live is None:
             return None
-        cycle = self._taken.get(ask.order)
-        if cycle is not None:
-            if cycle == live.cycle:
-                return "taken" if live.order.crew != ask.crew else None
-            del self._taken[ask.order]
+        if ask.order in self._taken:
+            cycle, holder = self._taken[ask.order]
+            if cycle > live.cycle or (cycle == live.cycle and live.order.state == "offered"):
+                return "taken" if holder != ask.crew else None
+            del self._taken[ask.order]  # the mirror has seen it itself by now
         if live.order.state == "offered" or live.order.crew == ask.crew:
             return None
         return "taken" if live.order.crew is not None else None
@@ -125,7 +125,7 @@ class GrabDesk:
         self._metrics.batch_seconds.observe(perf_counter() - begun)
         self._metrics.batch_size.observe(len(asks))
         for order in judged.claimed:
-            self._taken[order.id] = order.cycle
+            self._taken[order.id] = (order.cycle, order.crew or "")
             self._mirror.expect(order)
         for (_, future), answer in zip(batch, judged.answers, strict=True):
             if isinstance(answer, GrabResult):
@@ -135,6 +135,6 @@ class GrabDesk:
             if not future.done():
                 future.set_result(answer)
         if len(self._taken) > 10 * MOST:
-            self._taken = {order: cycle for order, cycle in self._taken.items() if order in self._mirror.orders}
-        for complete_order in complete(judged.answers):
-            self._on_complete(complete_order)
+            self._taken = {order: taken for order, taken in self._taken.items() if order in self._mirror.orders}
+        for full in complete(judged.answers):
+            self._on_complete(full)

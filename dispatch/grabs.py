@@ -197,7 +197,7 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
 async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
     """Judge grabs together; the answers stand in the order of the asks.
 
-    In one batch each crew asks at most once, and a `first` order is asked for at most once (see `grab_desk`).
+    In one batch each crew asks at most once. Of several grabs of a `first` order the first in the batch wins.
     """
     live = [ask for ask in asks if ask.refused is None]
     crews = await tx.crews.lock([ask.crew for ask in live]) if live else {}
@@ -224,7 +224,8 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
             elif order.state is State.OFFERED:
-                won.append(claimed(order, ask.crew, tx.now))
+                orders[order.id] = claimed(order, ask.crew, tx.now)
+                won.append(orders[order.id])
         if verdict != BID:
             answers[key] = GrabResult(ask.message, ask.order, verdict == "won", verdict)
         cycle = order.cycle if order else 0
