@@ -22,6 +22,7 @@ from dispatch.http.shapes import (
     OrderQuery,
     OverrideResult,
     OverrideResults,
+    page_of,
 )
 from dispatch.orders import State
 from dispatch.overrides import OverrideIn, check, override
@@ -115,9 +116,7 @@ async def get_candidates(call: Call) -> Page:
         for crew in crews
     ]
     ranked = candidates(order, crews, travel=call.mirror.city.travel, zones=order.offer.zones if order.offer else None)
-    start = int(call.query.cursor) if call.query.cursor and call.query.cursor.isdecimal() else 0
-    end = start + call.query.limit
-    return Page(ranked[start:end], str(end) if end < len(ranked) else None)
+    return Page(*page_of(ranked, call.query))
 
 
 @routes.command("POST", "/orders/<order_id:str>/override", roles=DISPATCHER, body=OverrideIn, answer=PublicOrder)

@@ -1,11 +1,13 @@
 """What goes in and out of routes beside the structs of the steps; the published OpenAPI document shows these."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
 from crew_client.protocol import Contact, Location, PublicOrder
+from dispatch.errors import Invalid
 from dispatch.problems import instant
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
@@ -254,6 +256,8 @@ class SummaryQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"fro
     from_: datetime | None = None
     to: datetime | None = None
     zone: ZoneId | None = None
+    limit: Limit = 500
+    cursor: Annotated[str, Meta(max_length=400)] | None = None
 
 
 class ClockQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -267,3 +271,12 @@ class ClockQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def aware(moment: datetime | None, name: str) -> datetime | None:
     """Return the time in UTC; raise `Invalid` where it has no offset."""
     return None if moment is None else instant(moment, f"/{name}")
+
+
+def page_of(rows: Sequence[Any], query: Any) -> tuple[list[Any], str | None]:
+    """Return the page of a short list that `limit` and `cursor` ask for, and the cursor of the next."""
+    cursor = query.cursor or "0"
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
+        raise Invalid.field("/cursor", "is not one that this list gave")
+    end = int(cursor) + query.limit
+    return list(rows[int(cursor) : end]), str(end) if end < len(rows) else None

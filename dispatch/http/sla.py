@@ -8,7 +8,7 @@ import msgspec
 
 from dispatch.errors import Invalid
 from dispatch.http.routing import Call, Page, Routes
-from dispatch.http.shapes import ClockPage, ClockQuery, ClockRow, Summary, SummaryQuery, SummaryRow, aware
+from dispatch.http.shapes import ClockPage, ClockQuery, ClockRow, Summary, SummaryQuery, SummaryRow, aware, page_of
 from dispatch.store.sql import load
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def get_summary(call: Call) -> Page:
         rows = await conn.fetch(
             SLA["summary"], call.city, aware(query.from_, "from"), aware(query.to, "to"), query.zone
         )
-    return Page([SummaryRow(**row) for row in rows])
+    return Page(*page_of([SummaryRow(**row) for row in rows], query))
 
 
 @routes.read("/sla/clocks", roles=MONITOR, query=ClockQuery, answer=ClockPage)

@@ -78,8 +78,8 @@ def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 CONFIG = """\
 [clocks.severity.5]
-hand_down_s = 2
-arrival_s = 4
+hand_down_s = 4
+arrival_s = 4.5
 resolve_s = 3600
 """
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.city import City, zone_id
+from tests.acceptance.test_input import assert_problem
 
 
 async def pages(city: City, path: str, limit: int, **query: Any) -> list[list[Any]]:
@@ -18,7 +19,10 @@ async def pages(city: City, path: str, limit: int, **query: Any) -> list[list[An
             return found
 
 
-@pytest.mark.parametrize("path", ["/orders", "/crews", "/orders/{order}/candidates", "/sla/clocks"])
+LISTS = ["/orders", "/crews", "/orders/{order}/candidates", "/sla/clocks", "/sla/summary"]
+
+
+@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("limit", [1, 2, 3, 500])
 async def test_pages_together_are_the_list_once(city: City, path: str, limit: int) -> None:
     for _ in range(2):
@@ -28,7 +32,7 @@ async def test_pages_together_are_the_list_once(city: City, path: str, limit: in
     await city.crew()
     path = path.format(order=order)
     ((*whole,),) = await pages(city, path, 500)
-    assert len(whole) == (9 if path == "/sla/clocks" else 3)
+    assert len(whole) == (9 if path == "/sla/clocks" else 3)  # three clocks for each of three orders
     parts = await pages(city, path, limit)
     names = [[_name(item) for item in part] for part in parts]
     assert [name for part in names for name in part] == [_name(item) for item in whole]
@@ -38,6 +42,14 @@ async def test_pages_together_are_the_list_once(city: City, path: str, limit: in
 
 def _name(item: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(item.get(field) for field in ("id", "order", "clock", "crew"))
+
+
+async def test_a_cursor_that_the_list_did_not_give_is_refused(city: City) -> None:
+    order = (await city.report())["id"]
+    for path in ("/sla/clocks", "/sla/summary", f"/orders/{order}/candidates"):
+        for cursor in ("garbage", "-1", "²", "9" * 300):
+            answer = await city.call("GET", path, params={"cursor": cursor})
+            assert_problem(answer, 422, "invalid", "/cursor")
 
 
 async def test_a_list_stays_itself_while_it_grows(city: City) -> None:
