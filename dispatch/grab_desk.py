@@ -108,7 +108,7 @@ class GrabDesk:
         while True:
             begun = perf_counter()
             try:
-                answers, claims = await self._db.run(city.id, lambda tx: judge_batch(tx, asks, city))
+                judged = await self._db.run(city.id, lambda tx: judge_batch(tx, asks, city))
                 break
             except Unavailable as error:
                 log.warning("grabs wait for the database", waiting=len(asks) + len(self._waiting), error=error.detail)
@@ -124,9 +124,10 @@ class GrabDesk:
                 return
         self._metrics.batch_seconds.observe(perf_counter() - begun)
         self._metrics.batch_size.observe(len(asks))
-        for order in claims:
+        for order in judged.claimed:
             self._taken[order.id] = (order.cycle, order.crew or "")
-        for (_, future), answer in zip(batch, answers, strict=True):
+            self._mirror.expect(order)
+        for (_, future), answer in zip(batch, judged.answers, strict=True):
             if isinstance(answer, GrabResult):
                 self._metrics.grabs.labels(answer.reason).inc()
             elif isinstance(answer, Acked):
@@ -135,5 +136,5 @@ class GrabDesk:
                 future.set_result(answer)
         if len(self._taken) > 10 * MOST:
             self._taken = {order: taken for order, taken in self._taken.items() if order in self._mirror.orders}
-        for full in complete(answers):
-            self._on_complete(full)
+        for complete_order in complete(judged.answers):
+            self._on_complete(complete_order)

@@ -14,7 +14,7 @@ Promises: a cycle has at most one winner; nobody is told that he won before it i
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
@@ -63,6 +63,13 @@ class MessageReused(Struct, frozen=True):
 
 
 Answer = GrabResult | Acked | MessageReused
+
+
+class Judged(Struct, frozen=True):
+    """What became of a batch: an answer for each ask, and which orders were `claimed` by it just now."""
+
+    answers: list[Answer]
+    claimed: list[Order]
 
 
 class Bid(Struct, frozen=True):
@@ -187,15 +194,8 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     )
 
 
-class Judged(NamedTuple):
-    """The answers to a batch, in the order of its asks, and the orders that were claimed by it."""
-
-    answers: list[Answer]
-    claims: list[Order]
-
-
 async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
-    """Judge grabs together.
+    """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once. Of several grabs of a `first` order the first in the batch wins.
     """

@@ -76,7 +76,8 @@ class CrewData(Struct, frozen=True):
 class LiveOrder(Struct):
     """An open order in memory. `text` is its public JSON; `offered` maps crews to predicted arrival and distance.
 
-    `closed_to` has the crews to whom the offer that the last event ended was open.
+    `closed_to` has the crews to whom the offer that the last event ended was open; `changed` says whether that event
+    changed the order itself, and not only the circle to which it is open.
     """
 
     order: PublicOrder
@@ -89,6 +90,7 @@ class LiveOrder(Struct):
     window_s: float = 0.0
     offered: dict[str, tuple[float, float]] = field(default_factory=dict)
     closed_to: tuple[str, ...] = ()
+    changed: bool = True
 
 
 order_data = msgspec.json.Decoder(OrderData)
@@ -166,6 +168,7 @@ class Mirror:
             self.orders[order_id] = live
         else:
             self._index(live, -1)
+            live.changed = live.order.version != public.version
             live.order, live.text = public, text
         live.closed_to = ()
         if data.closed is not None or data.cycle != live.cycle or public.state != "offered":
@@ -200,6 +203,12 @@ class Mirror:
         if crew in self.crews:
             held = sum(self.orders[order].order.state in _HELD for order in self.held_by[crew] if order in self.orders)
             self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=held)
+
+    def expect(self, order: Order) -> None:
+        """Count an order that a crew holds since just now, before the log says so: it may be full now."""
+        live, crew = self.orders.get(order.id), self.crews.get(order.crew or "")
+        if live is not None and crew is not None and live.order.version < order.version:
+            self.crews[crew.id] = msgspec.structs.replace(crew, load=crew.load + 1)
 
     def _fold_crew(self, event: Logged, name: str) -> None:
         assert event.crew is not None

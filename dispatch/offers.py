@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dispatch.city import City
-from dispatch.crews import Candidate, Crew, candidates, obstacles
+from dispatch.crews import Candidate, Crew, candidates
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
 from dispatch.policy import machine_takes_over
@@ -137,25 +137,29 @@ async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) ->
 
 
 async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -> None:
-    """Offer a crew what is open to it: it came on shift, was located, or has room again."""
+    """Offer a crew what is open to it: it came on shift, was located, or has room again.
+
+    The orders do not change by it, only the circle to which they are open.
+    """
     crew = (await tx.crews.find([crew_id])).get(crew_id)
     if crew is None or crew.position is None or not order_ids:
         return
     # Most are not for him: only what is gets locked, so that crews who come on do not hold up those who grab.
-    fit = [order.id for order in await tx.orders.find_all(order_ids) if _open_to(order, crew)]
-    for order in (await tx.orders.lock(fit)).values():
-        terms = order.offer
-        if terms is None or not _open_to(order, crew) or crew_id in await tx.orders.offered(order):
+    fit = [order.id for order in await tx.orders.find_all(order_ids) if circle_of_one(order, crew, city)]
+    orders = await tx.orders.lock(fit)
+    known = await tx.orders.offered_to(crew_id, list(orders))
+    joined: list[tuple[Order, Candidate]] = []
+    for order in orders.values():
+        if (order.id, order.cycle) in known:
             continue
-        own = circle(order, terms, [crew], city)
-        if own:
-            await tx.orders.add_round(order, own)
-            closes_at = await _window_in_force(tx, order, terms)
-            changed = order.changed(offer=msgspec.structs.replace(terms, closes_at=closes_at))
-            await tx.orders.save(changed)
-            tx.record(Event.of_order("order.offered_to", changed, actor="system:offers", offered=offered(changed, own)))
+        for candidate in circle_of_one(order, crew, city):
+            assert order.offer is not None
+            joined.append((order, candidate))
+            told = {**offered(order, [candidate]), "closes_at": window_end(order.offer, tx.now)}
+            tx.record(Event.of_order("order.offered_to", order, actor="system:offers", offered=told))
+    await tx.orders.add_to_rounds(joined)
 
 
-def _open_to(order: Order, crew: Crew) -> bool:
-    terms = order.offer
-    return terms is not None and not obstacles(order, crew, zones=terms.zones, excluded=order.excluded)
+def circle_of_one(order: Order, crew: Crew, city: City) -> list[Candidate]:
+    """Return the crew as a candidate where the order is open and it may grab it, else nobody."""
+    return circle(order, order.offer, [crew], city) if order.offer is not None else []

@@ -14,7 +14,7 @@ from dispatch.crews import Crew, add_crew, set_shift
 from dispatch.engine import Engine
 from dispatch.grab_desk import GrabDesk
 from dispatch.grabs import Answer, Ask
-from dispatch.intake import Place, ReportIn, take_report
+from dispatch.intake import ReportedPlace, ReportIn, take_report
 from dispatch.orders import WITH_CREW, Order
 from dispatch.store import Database, Tx
 from dispatch.store.crews import Fix
@@ -129,7 +129,7 @@ class Town:
         self.numbers += 1
         order_id = f"{self.id}-o{self.numbers:04d}"
         lon, lat = centre(zone)
-        report = ReportIn(channel="test", category="no_heat", severity=2, location=Place(lon, lat), **fields)
+        report = ReportIn(channel="test", category="no_heat", severity=2, location=ReportedPlace(lon, lat), **fields)
         async with self.db.connection() as conn:
             from dispatch.cities import load_city
 

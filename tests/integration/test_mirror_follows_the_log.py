@@ -29,7 +29,7 @@ from dispatch.feedback import RatingIn, rate
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.session import Watch
 from dispatch.hub import welcome
-from dispatch.intake import ContactIn, Place, ReportIn, take_report
+from dispatch.intake import ContactIn, Place, ReportedPlace, ReportIn, take_report
 from dispatch.mirror import Mirror
 from dispatch.orders import ACTIONS
 from dispatch.overrides import Action, OverrideIn, override
@@ -231,7 +231,7 @@ class World:
 
     async def do_report(self, a: int, b: int) -> None:
         lon, lat = centre(a % 4)
-        place = None if a % 11 == 0 else Place(lon, round(lat + b * 0.00005, 6))
+        place = None if a % 11 == 0 else ReportedPlace(lon, round(lat + b * 0.00005, 6))
         report = ReportIn(
             channel="test",
             category="no_heat",

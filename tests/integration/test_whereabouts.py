@@ -14,7 +14,7 @@ from dispatch.engine import Engine
 from dispatch.errors import Unavailable
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.session import Watch
-from dispatch.intake import Place, ReportIn, take_report
+from dispatch.intake import ReportedPlace, ReportIn, take_report
 from dispatch.policy import GrabPolicy
 from dispatch.store import Database
 from dispatch.store.crews import CrewRows, Fix
@@ -69,7 +69,7 @@ async def report_through(engine: Engine, order_id: str) -> None:
     """Take a report as the engine's route does, with the crews that its mirror knows."""
     mirror = engine.desks["town"].mirror
     lon, lat = centre(0)
-    report = ReportIn(channel="test", category="no_heat", location=Place(lon, lat))
+    report = ReportIn(channel="test", category="no_heat", location=ReportedPlace(lon, lat))
     await engine.run(
         "town",
         lambda tx: take_report(

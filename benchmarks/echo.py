@@ -1,0 +1,31 @@
+"""The peer of the sockets: an echo on a Sanic websocket, plain as one writes it (`python -m benchmarks.echo PORT`)."""
+
+import sys
+from typing import Any
+
+
+def main(port: int) -> None:
+    """Serve the echo at `/ws`, in one process on uvloop, as an engine is served."""
+    from sanic import HTTPResponse, Request, Sanic
+    from sanic.response import text
+
+    from dispatch.limits import raise_open_file_limit
+
+    raise_open_file_limit()
+    app = Sanic("echo", configure_logging=False)
+    app.config.update(ACCESS_LOG=False, MOTD=False, OAS=False, INSPECTOR=False)
+
+    @app.get("/")
+    async def alive(_request: Request) -> HTTPResponse:
+        return text("ok")
+
+    async def echo(_request: Request, ws: Any) -> None:
+        while True:
+            await ws.send(await ws.recv())
+
+    app.add_websocket_route(echo, "/ws")
+    app.run(host="127.0.0.1", port=port, single_process=True, motd=False, access_log=False)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,32 @@
+"""The benchmarks run, on real servers and sockets, and give rows of the right shape. Speed is nobody's promise here."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks import grab_commit, grab_e2e, grab_storm, report_to_phone
+from dispatch.cli.bench import COLUMNS, find_benchmarks
+
+
+def test_each_is_found_by_its_name() -> None:
+    assert {"grab-commit", "grab-e2e", "grab-storm", "report-to-phone", "zone-lookup"} == set(find_benchmarks())
+
+
+@pytest.mark.parametrize(
+    ("module", "small"),
+    [
+        (grab_commit, {"crews": 20, "claims": 40, "rounds": 1}),
+        (grab_e2e, {"crews": 10, "each": 4, "rounds": 1}),
+        (grab_storm, {"crews": 20, "storms": 2}),
+        (report_to_phone, {"crews": 36, "seconds": 0.5}),
+    ],
+    ids=lambda value: getattr(value, "NAME", ""),
+)
+def test_rows_are_complete(module: Any, small: dict[str, int]) -> None:
+    rows = module.run(**small)
+    assert rows
+    for row in rows:
+        assert tuple(row) == COLUMNS
+        assert row["bench"] == module.NAME
+        assert row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0
+        assert row["holds"] in ((None,) if row["target"] is None else (True, False))
