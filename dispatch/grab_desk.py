@@ -136,5 +136,5 @@ class GrabDesk:
                 future.set_result(answer)
         if len(self._taken) > 10 * MOST:
             self._taken = {order: taken for order, taken in self._taken.items() if order in self._mirror.orders}
-        for full in complete(judged.answers):
-            self._on_complete(full)
+        for complete_order in complete(judged.answers):
+            self._on_complete(complete_order)
