@@ -265,6 +265,21 @@ async def each(texts: list[str], do: Callable[[int, str], Awaitable[None]]) -> N
     await asyncio.gather(*(work() for _ in range(6)))
 
 
+@pytest.mark.parametrize("path", ["/ws/v1/crew", "/ws/v1/console"])
+async def test_a_socket_asked_for_as_a_page_is_a_problem_document(city: City, path: str) -> None:
+    for headers in ({}, {"Upgrade": "websocket", "Connection": "Upgrade"}, {"Upgrade": "h2c", "Connection": "Upgrade"}):
+        answer = await city.http.get(path, headers=headers)
+        assert 400 <= answer.status_code < 500, f"{answer.status_code} {answer.text}"
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_name_of_any_length_in_a_path_is_not_found(city: City) -> None:
+    for length in (65, 1000, 7000):
+        assert_problem(await city.call("GET", f"/orders/{'x' * length}"), 404, "not_found")
+    for path in ("/orders/x%2Fy", "/orders/%E5%95%8A", "/orders/%FF%FE", "/orders/x%00"):
+        assert_problem(await city.call("GET", path), 404, "not_found")
+
+
 async def test_naughty_strings_are_kept_as_they_are_or_refused_by_name(city: City, naughty_strings: list[str]) -> None:
     async def taken(number: int, text: str) -> None:
         fields = {
