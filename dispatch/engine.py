@@ -6,6 +6,7 @@ the log at once, and the bus tells the others.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TOKEN_TTL = timedelta(seconds=60)
+JOIN_AT_ONCE = 50
+"""How many open orders are offered to a crew in one transaction."""
 log = logger("engine")
 
 
@@ -369,11 +372,22 @@ class Engine:
         self.later(join())
 
     async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
-        open_orders = [
-            key for key, live in mirror.orders.items() if live.order.state == "offered" and crew_id not in live.offered
+        """Offer a crew what is open to it, the most urgent first, until it has no room any more.
+
+        Each transaction locks few orders: on a bad day thousands are open, and crews grab them meanwhile.
+        """
+        waiting = [
+            live.order
+            for live in mirror.orders.values()
+            if live.order.state == "offered" and crew_id not in live.offered
         ]
-        if open_orders:
-            await self.run(mirror.city.id, lambda tx: offers.join(tx, crew_id, open_orders, mirror.city))
+        waiting.sort(key=lambda order: (-order.severity, order.reported_at))
+        for start in range(0, len(waiting), JOIN_AT_ONCE):
+            crew = mirror.crews.get(crew_id)
+            if crew is None or not crew.on_shift or crew.load >= crew.capacity:
+                return
+            batch = [order.id for order in waiting[start : start + JOIN_AT_ONCE]]
+            await self.run(mirror.city.id, lambda tx, batch=batch: offers.join(tx, crew_id, batch, mirror.city))  # type: ignore[misc]
 
     async def progress(self, city_id: str, crew_id: str, word: Progress) -> ProgressAck:
         """Take a crew's word on an order; for an arrival the fixes received so far are written first."""
@@ -408,6 +422,8 @@ class Engine:
 def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socket | None) -> int:
     """Serve one engine until SIGTERM: a Sanic of a single process, on the given socket where several share a port."""
     assert settings.database_url is not None
+    # Sanic's hint to developers is none to those who run this on a terminal.
+    os.environ.setdefault("SANIC_IGNORE_PRODUCTION_WARNING", "1")
     engine = Engine(settings, settings.database_url)
     app = make_app(engine)
     if sock is not None:

@@ -53,6 +53,13 @@ class Lost(Struct, frozen=True):
     reason: str | None = None
 
 
+class Left(Struct, frozen=True):
+    """The member `left`: where the order was."""
+
+    zone: str | None
+    location: Location | None
+
+
 class OrderData(Struct, frozen=True):
     """What the data of an order's event may hold; see `dispatch.events`."""
 
@@ -63,6 +70,7 @@ class OrderData(Struct, frozen=True):
     bids: tuple[tuple[str, str, str], ...] = ()
     lost: Lost | None = None
     given: Lost | None = None
+    left: Left | None = None
 
 
 class CrewData(Struct, frozen=True):

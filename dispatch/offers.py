@@ -145,21 +145,21 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     if crew is None or crew.position is None or not order_ids:
         return
     # Most are not for him: only what is gets locked, so that crews who come on do not hold up those who grab.
-    fit = [order.id for order in await tx.orders.find_all(order_ids) if circle_of_one(order, crew, city)]
+    fit = [order.id for order in await tx.orders.find_all(order_ids) if _circle_of_one(order, crew, city)]
     orders = await tx.orders.lock(fit)
     known = await tx.orders.offered_to(crew_id, list(orders))
     joined: list[tuple[Order, Candidate]] = []
     for order in orders.values():
         if (order.id, order.cycle) in known:
             continue
-        for candidate in circle_of_one(order, crew, city):
+        for candidate in _circle_of_one(order, crew, city):
             assert order.offer is not None
             joined.append((order, candidate))
-            told = {**offered(order, [candidate]), "closes_at": window_end(order.offer, tx.now)}
+            told = {**offered(order, [candidate]), "closes_at": await _window_in_force(tx, order, order.offer)}
             tx.record(Event.of_order("order.offered_to", order, actor="system:offers", offered=told))
     await tx.orders.add_to_rounds(joined)
 
 
-def circle_of_one(order: Order, crew: Crew, city: City) -> list[Candidate]:
+def _circle_of_one(order: Order, crew: Crew, city: City) -> list[Candidate]:
     """Return the crew as a candidate where the order is open and it may grab it, else nobody."""
     return circle(order, order.offer, [crew], city) if order.offer is not None else []
