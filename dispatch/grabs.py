@@ -25,7 +25,7 @@ from dispatch.city import City
 from dispatch.crews import Crew, hours_on_shift, obstacles
 from dispatch.events import Event
 from dispatch.offers import window_end
-from dispatch.orders import Order, State, Terms
+from dispatch.orders import WITH_CREW, Order, State, Terms
 from dispatch.store import TryAgain
 from dispatch.store.crews import GrabRow
 from geo import distance_m
@@ -112,7 +112,8 @@ def judge(order: Order | None, crew: Crew | None) -> GrabReason | Literal["bid"]
     if order is None or crew is None:
         return "unknown_order"
     if order.state is not State.OFFERED or order.offer is None:
-        if order.crew == crew.id and order.state in (State.CLAIMED, State.EN_ROUTE, State.ARRIVED):
+        # Whom a dispatcher gave it was told so; he may have taken it from the one who won this cycle.
+        if order.crew == crew.id and order.state in WITH_CREW and order.claimed_by != "dispatcher":
             return "won"
         return "taken" if order.crew is not None else "closed"
     reasons = obstacles(order, crew, zones=order.offer.zones, excluded=order.excluded)

@@ -421,3 +421,16 @@ async def test_the_same_decline_at_both_engines_at_once_is_taken_once_and_answer
         other = await engines.town.report(0)
         reused = await engines.pair[0].decline("town", crew, "no-1", other, None)
         assert reused.error == "id_reused"
+
+
+async def test_who_was_given_an_order_that_another_had_won_is_not_told_that_he_won_it(database: str) -> None:
+    async with two_engines(database, FIRST) as engines:
+        town = engines.town
+        winner, chosen = await town.working("winner", 0), await town.working("chosen", 0)
+        order = await town.report(0)
+        await engines.caught_up()
+        assert verdicts([await engines.ask(0, winner, "m", order)]) == {"won": 1}
+        await engines.word(order, OverrideIn(action="assign", reason="test", crew=chosen))
+        assert verdicts([await engines.ask(1, chosen, "late", order)]) == {"taken": 1}
+        assert (await town.order(order)).crew == chosen
+        await town.audit()
