@@ -1,4 +1,4 @@
-"""The peer of the sockets: an echo on a Sanic websocket, as plain as one writes it; `python -m benchmarks.echo PORT`."""
+"""The peer of the sockets: an echo on a Sanic websocket, plain as one writes it (`python -m benchmarks.echo PORT`)."""
 
 import sys
 from typing import Any

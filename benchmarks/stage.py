@@ -32,7 +32,7 @@ from dispatch.cities import FIRST_CITY, bare_city, ensure_first_city
 from dispatch.city import City
 from dispatch.config import GrabRateSettings, Settings, to_environment
 from dispatch.crews import Crew, add_crew
-from dispatch.intake import Place, ReportIn, take_report
+from dispatch.intake import ReportedPlace, ReportIn, take_report
 from dispatch.limits import raise_open_file_limit
 from dispatch.policy import GrabPolicy
 from dispatch.store.crews import CrewRows, Fix
@@ -182,7 +182,7 @@ class Stage:
             category="no_heat",
             description="cold since the morning",
             address={"compound": "bench", "unit": order[-4:]},
-            location=Place(place.lon, place.lat),
+            location=ReportedPlace(place.lon, place.lat),
             required_skills=("heating",),
         )
         await take_report(tx, report, city=self.city, crews=crews, report_id=f"r{order}", order_id=order, actor="bench")

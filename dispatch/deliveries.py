@@ -11,6 +11,7 @@ import msgspec
 
 from dispatch.mirror import LiveOrder, OrderData
 
+CONCERNS_ITS_CREW = frozenset({"claimed", "en_route", "arrived", "suspended", "resolved"})
 _encoder = msgspec.json.Encoder()
 
 
@@ -80,14 +81,14 @@ def deliveries(seq: int, order_id: str, data: OrderData, live: LiveOrder) -> Ite
             f'"reason":{say(data.given.reason)}}}'
         )
         yield Delivery(data.given.crew, seq, head, "")
-    elif holder is not None and live.order.state in ("claimed", "en_route", "arrived", "suspended", "resolved"):
+    elif holder is not None and live.changed and live.order.state in CONCERNS_ITS_CREW:
         yield Delivery(holder, seq, _updated(seq, live, contact=True), "")
     newly = {crew for crew, _, _ in data.offered.crews} if data.offered is not None else frozenset[str]()
     if data.offered is not None and data.offered.crews:
         head = offer_head(seq, live)
         for crew, eta_s, distance_m in data.offered.crews:
             yield Delivery(crew, seq, head, f'"eta_s":{eta_s},"distance_m":{distance_m}}}')
-    if live.order.state == "offered" and data.closed is None and live.offered:
+    if live.order.state == "offered" and data.closed is None and live.changed:
         others = [crew for crew in live.offered if crew not in newly]
         if others:
             head = _updated(seq, live, contact=False)

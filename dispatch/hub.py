@@ -6,10 +6,14 @@ connection gets exactly what it missed; who was away longer gets the whole snaps
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 from crew_client.protocol import Location
+from dispatch.crews import Crew
 from dispatch.deliveries import Delivery, order_text, say
 from dispatch.mirror import LiveOrder, Mirror
 
@@ -134,16 +138,30 @@ def snapshot(mirror: Mirror, line: ConsoleLine, *, server_time: Any) -> str:
     )
 
 
-def crew_row(crew: Any) -> Mapping[str, Any]:
+class CrewRow(Struct, frozen=True):
+    """A crew as consoles see it; `position` is the last fix, received at `position_at`."""
+
+    id: str
+    name: str
+    skills: tuple[str, ...]
+    home_zone: str | None
+    capacity: int
+    state: Literal["off", "idle", "busy"]
+    load: int
+    position: Location | None
+    position_at: datetime | None
+
+
+def crew_row(crew: Crew) -> CrewRow:
     """Return a crew as consoles see it."""
-    return {
-        "id": crew.id,
-        "name": crew.name,
-        "skills": crew.skills,
-        "home_zone": crew.home_zone,
-        "capacity": crew.capacity,
-        "state": crew.state,
-        "load": crew.load,
-        "position": crew.position,
-        "position_at": crew.position_at,
-    }
+    return CrewRow(
+        id=crew.id,
+        name=crew.name,
+        skills=crew.skills,
+        home_zone=crew.home_zone,
+        capacity=crew.capacity,
+        state=crew.state,  # type: ignore[arg-type]
+        load=crew.load,
+        position=crew.position,
+        position_at=crew.position_at,
+    )

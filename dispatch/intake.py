@@ -5,7 +5,7 @@ outside every zone, waits in state `unzoned` on the dispatcher's list with its c
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -17,6 +17,8 @@ from dispatch.crews import Crew
 from dispatch.errors import Invalid
 from dispatch.events import Event
 from dispatch.orders import Order, State
+from dispatch.problems import instant
+from dispatch.store import TryAgain
 from geo import to_wgs84
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 Skill = Annotated[str, Meta(min_length=1, max_length=64)]
 DEFAULT_SEVERITY = {"burst": 5, "leak": 4, "no_pressure": 4, "no_heat": 3}
 CLOCK_SKEW = timedelta(minutes=10)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nobody reports what broke before that; the database could not even keep the year 1."""
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +42,20 @@ class Place(Struct, frozen=True, forbid_unknown_fields=True):
         """Return the place in WGS-84."""
         lon, lat = to_wgs84(self.lon, self.lat, self.crs)
         return Location(round(lon, 7), round(lat, 7))
+
+
+class ReportedPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a report says it is. Numbers that are no place on earth are kept as they came; a dispatcher finds it."""
+
+    lon: float
+    lat: float
+    crs: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+
+    def location(self) -> Location | None:
+        """Return the place in WGS-84, None where the numbers are no place."""
+        if not (-180 <= self.lon <= 180 and -90 <= self.lat <= 90):
+            return None
+        return Place(self.lon, self.lat, self.crs).location()
 
 
 class ContactIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +74,7 @@ class ReportIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     severity: Annotated[int, Meta(ge=1, le=5)] | None = None
     contact: ContactIn | None = None
     address: Annotated[dict[str, Any], Meta(max_length=100)] | None = None
-    location: Place | None = None
+    location: ReportedPlace | None = None
     external_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     reported_at: datetime | None = None
     required_skills: Annotated[tuple[Skill, ...], Meta(max_length=32)] = ()
@@ -73,16 +91,17 @@ class Taken(Struct, frozen=True):
 async def take_report(
     tx: "Tx", report: ReportIn, *, city: City, crews: Collection[Crew], report_id: str, order_id: str, actor: str
 ) -> Taken:
-    """Take a report and open its order. Raises `Invalid` for a time without offset or in the future."""
+    """Take a report and open its order. Raises `Invalid` for a time without offset, or out of all reason."""
     if report.external_id is not None and (seen := await tx.orders.find_external(report.channel, report.external_id)):
         return Taken(seen["report_id"], seen["order_id"], fresh=False)
     order = new_order(report, order_id, city, tx.now)
     circle = None
     if order.zone is not None:
         order, circle = offers.opened(order, crews, city, now=tx.now)
-    await tx.orders.insert_report(
+    if not await tx.orders.insert_report(
         report_id, order_id, channel=report.channel, external_id=report.external_id, body=report
-    )
+    ):
+        raise TryAgain  # the same report came in elsewhere at the same time: look at its answer
     await tx.orders.insert(order, description=report.description, contact=report.contact)
     tx.record(Event.of_order("order.reported", order, actor=actor, report=report_id, channel=report.channel))
     if circle is not None:
@@ -92,11 +111,11 @@ async def take_report(
 
 def new_order(report: ReportIn, order_id: str, city: City, now: datetime) -> Order:
     """Return the order of a report: its clocks run from `reported_at`."""
-    reported_at = report.reported_at or now
-    if reported_at.tzinfo is None:
-        raise Invalid.field("/reported_at", "give the time with its offset, as in 2026-01-15T08:30:00+08:00")
+    reported_at = instant(report.reported_at, "/reported_at") if report.reported_at else now
     if reported_at > now + CLOCK_SKEW:
         raise Invalid.field("/reported_at", "lies in the future; check the sender's clock or leave it out")
+    if reported_at < EARLIEST:
+        raise Invalid.field("/reported_at", f"lies before {EARLIEST.year}; give the real time or leave it out")
     severity = report.severity or DEFAULT_SEVERITY.get(report.category, 2)
     place = report.location.location() if report.location else None
     return Order(

@@ -19,6 +19,9 @@ WITHHELD = frozenset(
 )
 """Keys whose values say who or where somebody is, or let one in."""
 
+# Without the local variables: among them are tokens, names and phone numbers.
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 LogFormat = Literal["auto", "json", "text"]
 
 # Their lines come through ours; access logs of every request would drown the rest.
@@ -47,9 +50,11 @@ def configure_logs(level: str = "info", log_format: LogFormat = "auto", *, proce
         cache_logger_on_first_use=True,
     )
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_to_json)]
+        [_tracebacks, structlog.processors.JSONRenderer(serializer=_to_json)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -76,7 +76,8 @@ class CrewData(Struct, frozen=True):
 class LiveOrder(Struct):
     """An open order in memory. `text` is its public JSON; `offered` maps crews to predicted arrival and distance.
 
-    `closed_to` has the crews to whom the offer that the last event ended was open.
+    `closed_to` has the crews to whom the offer that the last event ended was open; `changed` says whether that event
+    changed the order itself, and not only the circle to which it is open.
     """
 
     order: PublicOrder
@@ -89,6 +90,7 @@ class LiveOrder(Struct):
     window_s: float = 0.0
     offered: dict[str, tuple[float, float]] = field(default_factory=dict)
     closed_to: tuple[str, ...] = ()
+    changed: bool = True
 
 
 order_data = msgspec.json.Decoder(OrderData)
@@ -134,8 +136,13 @@ class Mirror:
         if live is not None and live.cycle == cycle and live.order.state == "offered":
             self._offer(live, crews)
 
-    def fold(self, event: Logged, description: str | None = None, contact: str | None = None) -> OrderData | None:
-        """Move on by one event; return its data where it is an order's. `last_order` is the order that it touched."""
+    def fold(
+        self, event: Logged, description: str | None = None, contact: str | None = None, name: str | None = None
+    ) -> OrderData | None:
+        """Move on by one event; return its data where it is an order's. `last_order` is the order that it touched.
+
+        What people are called is not in the log: description and contact of the order, or name of the new crew.
+        """
         assert event.seq == self.seq + 1, f"event {event.seq} after {self.seq}: the log has a gap"
         self.seq = event.seq
         if event.order is not None:
@@ -143,7 +150,7 @@ class Mirror:
             self._fold_order(event.order, data, description, contact)
             return data
         if event.crew is not None:
-            self._fold_crew(event)
+            self._fold_crew(event, name or event.crew)
         return None
 
     def _fold_order(self, order_id: str, data: OrderData, description: str | None, contact: str | None) -> None:
@@ -161,6 +168,7 @@ class Mirror:
             self.orders[order_id] = live
         else:
             self._index(live, -1)
+            live.changed = live.order.version != public.version
             live.order, live.text = public, text
         live.closed_to = ()
         if data.closed is not None or data.cycle != live.cycle or public.state != "offered":
@@ -196,13 +204,13 @@ class Mirror:
             held = sum(self.orders[order].order.state in _HELD for order in self.held_by[crew] if order in self.orders)
             self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=held)
 
-    def _fold_crew(self, event: Logged) -> None:
+    def _fold_crew(self, event: Logged, name: str) -> None:
         assert event.crew is not None
         crew = self.crews.get(event.crew)
         if event.kind == "crew.added":
             data = _crew_data.decode(event.data)
             self.crews[event.crew] = Crew(
-                id=event.crew, name=event.crew, skills=data.skills, home_zone=data.home_zone, capacity=data.capacity
+                id=event.crew, name=name, skills=data.skills, home_zone=data.home_zone, capacity=data.capacity
             )
         elif crew is not None and event.kind in ("crew.shift_started", "crew.shift_ended"):
             on = event.kind == "crew.shift_started"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dispatch.city import City
-from dispatch.crews import Candidate, Crew, candidates, obstacles
+from dispatch.crews import Candidate, Crew, candidates
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
 from dispatch.policy import machine_takes_over
@@ -130,19 +130,22 @@ async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) ->
 
 
 async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -> None:
-    """Offer a crew what is open to it: it came on shift, was located, or has room again."""
+    """Offer a crew what is open to it: it came on shift, was located, or has room again.
+
+    The orders do not change by it, only the circle to which they are open.
+    """
     crew = (await tx.crews.find([crew_id])).get(crew_id)
     if crew is None or crew.position is None or not order_ids:
         return
-    for order in (await tx.orders.lock(sorted(order_ids))).values():
+    orders = await tx.orders.lock(sorted(order_ids))
+    known = await tx.orders.offered_to(crew_id, list(orders))
+    joined: list[tuple[Order, Candidate]] = []
+    for order in orders.values():
         terms = order.offer
-        if terms is None or obstacles(order, crew, zones=terms.zones, excluded=order.excluded):
+        if terms is None or (order.id, order.cycle) in known:
             continue
-        if crew_id in await tx.orders.offered(order):
-            continue
-        own = circle(order, terms, [crew], city)
-        if own:
-            await tx.orders.add_round(order, own)
-            changed = order.changed(offer=msgspec.structs.replace(terms, closes_at=window_end(terms, tx.now)))
-            await tx.orders.save(changed)
-            tx.record(Event.of_order("order.offered_to", changed, actor="system:offers", offered=offered(changed, own)))
+        for candidate in circle(order, terms, [crew], city):
+            joined.append((order, candidate))
+            told = {**offered(order, [candidate]), "closes_at": window_end(terms, tx.now)}
+            tx.record(Event.of_order("order.offered_to", order, actor="system:offers", offered=told))
+    await tx.orders.add_to_rounds(joined)

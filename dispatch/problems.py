@@ -1,10 +1,17 @@
-"""From msgspec's validation messages to JSON pointers that a caller can follow."""
+"""What is wrong with an input, and where, as JSON pointers (RFC 6901) that a caller can follow."""
 
+import json
 import re
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
 
 import msgspec
 
-from dispatch.errors import Problem
+from dispatch.errors import Invalid, Problem
+
+MAX_DEPTH = 64
+"""Levels of arrays and objects that an input may have: far below what any later reader of it can follow."""
 
 _PLACE = re.compile(r" - at `(?:key in )?\$?([^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
@@ -24,4 +31,62 @@ def problem_of(error: msgspec.ValidationError) -> Problem:
     elif found := _MISSING.search(detail):
         steps.append(found[1])
         detail = "required, but missing"
-    return Problem("".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps), detail)
+    return Problem("".join("/" + step_of(step) for step in steps), detail)
+
+
+def unfit_values(value: Any) -> list[Problem]:
+    """Return what no database and no JSON can hold: NUL, halves of surrogate pairs, numbers that are not finite.
+
+    Nesting deeper than `MAX_DEPTH` is the only problem that is told where there is any.
+    """
+    problems = []
+    waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
+    while waiting:
+        item, pointer, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            return [Problem(pointer[:200], f"nested more than {MAX_DEPTH} levels deep")]
+        if isinstance(item, dict):
+            for name, member in item.items():
+                below = f"{pointer}/{step_of(name)}"
+                if detail := _unfit(name):
+                    problems.append(Problem(pointer, f"the name of a member {detail}"))
+                waiting.append((member, below, depth + 1))
+        elif isinstance(item, list):
+            waiting += [(member, f"{pointer}/{index}", depth + 1) for index, member in enumerate(item)]
+        elif detail := _unfit(item):
+            problems.append(Problem(pointer, detail))
+    return sorted(problems, key=lambda problem: problem.pointer)
+
+
+def unreadable_values(text: str | bytes) -> list[Problem]:
+    """Return which values keep a text from being JSON, such as NaN: a more lenient reader looks for them."""
+    try:
+        return unfit_values(json.loads(text))
+    except (ValueError, RecursionError):
+        return []
+
+
+def _unfit(value: Any) -> str | None:
+    if isinstance(value, float) and not isfinite(value):
+        return "is not a finite number"
+    if isinstance(value, str):
+        if "\0" in value:
+            return "holds a NUL character; take it out"
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            return "holds half a surrogate pair, which is no character; take it out"
+    return None
+
+
+def step_of(name: str) -> str:
+    """Return a member's name as one step of a JSON pointer that can be written in any encoding."""
+    return name.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")
+
+
+def instant(moment: datetime, pointer: str) -> datetime:
+    """Return a moment in UTC; raise `Invalid` where it has no offset, or lies outside the years that clocks know."""
+    if moment.tzinfo is None:
+        raise Invalid.field(pointer, "give the time with its offset, as in 2026-01-15T08:30:00+08:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Invalid.field(pointer, "lies outside the years 1 to 9999 in UTC") from None

@@ -82,7 +82,7 @@ def _replay(mirror: Mirror, first: int, tail: list[Any], rounds: list[Any]) -> H
     known: set[str] = set()
     for row in tail:
         event = logged(row)
-        data = past.fold(event, row["description"], row["contact"])
+        data = past.fold(event, row["description"], row["contact"], row["name"])
         if data is None or event.order is None or past.last_order is None:
             continue
         live = past.last_order
@@ -141,7 +141,7 @@ class Relay:
     async def _tell(self, row: Any) -> None:
         mirror, city = self.mirror, self.mirror.city.id
         event = logged(row)
-        data = mirror.fold(event, row["description"], row["contact"])
+        data = mirror.fold(event, row["description"], row["contact"], row["name"])
         sent = 0
         if data is not None and event.order is not None and mirror.last_order is not None:
             live = mirror.last_order

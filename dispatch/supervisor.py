@@ -3,7 +3,8 @@
     supervisor ── PostgreSQL (where no URL is set) ── N engines on one port ── planner ── clock-keeper
 
 Each is a process of its own and is started again when it dies; the first restart is at once. On SIGTERM or Ctrl-C
-the engines drain first, then the background roles end, then PostgreSQL, with a checkpoint. A second signal hurries.
+companions say goodbye first, then the engines drain, then the background roles end, then PostgreSQL, with a
+checkpoint. A second signal hurries.
 Nothing is left behind: whatever kills the supervisor, the kernel ends its children.
 """
 
@@ -48,9 +49,9 @@ def run_supervisor(
 ) -> int:
     """Serve until a signal comes and return the exit status.
 
-    `companions` run beside the engines from readiness on (the demo's fleet). `on_ready` is told the address and the
-    administrator's token; without it a line `ready http://...` is printed. Raises `OperatorError` where the start
-    fails; nothing is left running then.
+    `companions` run beside the engines from readiness on (the demo's fleet) and are stopped first. `on_ready` is told
+    the address and the administrator's token, in a thread, before they start; without it a line `ready http://...` is
+    printed. Raises `OperatorError` where the start fails; nothing is left running then.
     """
     return asyncio.run(Supervisor(settings, companions=companions, on_ready=on_ready).run())
 
@@ -75,6 +76,7 @@ class Supervisor:
         self._postgres: EmbeddedPostgres | None = None
         self._engines: list[Child] = []
         self._background: list[Child] = []
+        self._company: list[Child] = []
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -92,8 +94,8 @@ class Supervisor:
             token = await prepare_database(self._settings)
             self._start_children(address)
             await self._or_stop(self._until_ready(address))
-            self._on_ready(address, token)
-            self._add(self._background, self._companions)
+            await self._or_stop(asyncio.to_thread(self._on_ready, address, token))
+            self._add(self._company, self._companions)
             await self._stop.wait()
         except StopAskedFor:
             log.info("stopped before it was ready")
@@ -188,6 +190,7 @@ class Supervisor:
     async def _stop_everything(self, watch: asyncio.Task[None] | None) -> None:
         self._stop.set()
         log.info("stopping")
+        await asyncio.gather(*(child.stop(END_S, hurry=self._hurry) for child in self._company))
         await asyncio.gather(*(child.stop(DRAIN_S, hurry=self._hurry) for child in self._engines))
         await asyncio.gather(*(child.stop(END_S, hurry=self._hurry) for child in self._background))
         if self._postgres is not None:

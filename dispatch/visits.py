@@ -137,7 +137,7 @@ async def decline(
             order_id=order_id,
             device_at=None,
             now=tx.now,
-            answer=ProgressAck(message_id, order_id, state=order.state.value),
+            answer=ProgressAck(message_id, order_id, state="offered"),
         )
         tx.record(Event.of_order("order.declined", order, actor=f"crew:{crew_id}", by=crew_id, reason=reason))
     complete = (

@@ -36,7 +36,7 @@ def to_wgs84(lon: float, lat: float, crs: Crs = "wgs84") -> tuple[float, float]:
     if crs == "gcj02":
         return _gcj02_to_wgs84(lon, lat)
     if crs == "bd09":
-        return _gcj02_to_wgs84(*_bd09_to_gcj02(lon, lat))
+        return _within_range(*_gcj02_to_wgs84(*_bd09_to_gcj02(lon, lat)))
     raise _unknown(crs)
 
 
@@ -52,8 +52,13 @@ def from_wgs84(lon: float, lat: float, crs: Crs) -> tuple[float, float]:
     if crs == "gcj02":
         return _wgs84_to_gcj02(lon, lat)
     if crs == "bd09":
-        return _gcj02_to_bd09(*_wgs84_to_gcj02(lon, lat))
+        return _within_range(*_gcj02_to_bd09(*_wgs84_to_gcj02(lon, lat)))
     raise _unknown(crs)
+
+
+def _within_range(lon: float, lat: float) -> tuple[float, float]:
+    """Keep a place on the rim of the world on it: BD-09's constant shift would lead over it."""
+    return min(max(lon, -180.0), 180.0), min(max(lat, -90.0), 90.0)
 
 
 def check_lonlat(lon: float, lat: float) -> None:

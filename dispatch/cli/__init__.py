@@ -18,6 +18,8 @@ from dispatch.store.embedded.launch import tie_to_parent
 
 COMMANDS = {
     "serve": "dispatch.cli.serve:serve",
+    "demo": "dispatch.cli.demo:demo",
+    "demo-city": "dispatch.cli.demo:demo_city",
     "engine": "dispatch.cli.serve:engine",
     "planner": "dispatch.cli.serve:planner",
     "clocks": "dispatch.cli.serve:clocks",

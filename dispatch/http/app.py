@@ -17,7 +17,7 @@ from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.openapi import openapi_document
-from dispatch.http.routing import LARGE, App, Routes, bearer, mount, problem
+from dispatch.http.routing import App, Routes, bearer, mount, problem
 from dispatch.http.session import Session, Watch
 from dispatch.logs import logger
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL = "qiangdan.v1"
 FRAME_LIMIT = 64 * 1024
+THROWN_AWAY = 256 * 1024 * 1024
 PAGES = {"/": "index.html", "/crew": "crew.html", "/console": "console.html", "/sla": "sla.html"}
 log = logger("http")
 
@@ -42,7 +43,8 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     """Return the application of an engine; the engine is started and stopped with it."""
     app: App = Sanic(name, configure_logging=False)
     app.config.update(
-        REQUEST_MAX_SIZE=LARGE + 1024,
+        # Routes keep no more of a body than they take; so much is thrown away, for its sender to hear why.
+        REQUEST_MAX_SIZE=THROWN_AWAY,
         REQUEST_TIMEOUT=60,
         RESPONSE_TIMEOUT=60,
         KEEP_ALIVE_TIMEOUT=75,
@@ -167,13 +169,12 @@ def _mount_pages(app: App) -> None:
     for path, file in PAGES.items():
         page = folder.joinpath(file).read_text(encoding="utf-8")
 
+        @app.get(path, name=f"page_{file.removesuffix('.html')}")
         async def show(_request: Request, page: str = page) -> HTTPResponse:
             return html(
                 page,
                 headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"},
             )
-
-        app.add_route(show, path, name=f"page_{file.removesuffix('.html')}")
 
 
 def _mount_errors(app: App) -> None:

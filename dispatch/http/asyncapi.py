@@ -1,13 +1,15 @@
 """The AsyncAPI 3.0 document of both sockets, made from the structs that server and client share."""
 
+from datetime import datetime
 from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
-from crew_client.protocol import FromCrew, Pong, PublicOrder, ToCrew
+from crew_client.protocol import Error, FromCrew, Pong, PublicOrder, ToCrew
 from dispatch.http.console_socket import ConsoleAck, ConsoleHello, ConsolePing
-from dispatch.http.shapes import CrewOut, EventOut
+from dispatch.http.shapes import EventOut
+from dispatch.hub import CrewRow
 
 
 class Snapshot(Struct, frozen=True, tag="snapshot"):
@@ -15,10 +17,10 @@ class Snapshot(Struct, frozen=True, tag="snapshot"):
 
     seq: int
     epoch: str
-    server_time: str
+    server_time: datetime
     resumed: bool
     orders: list[PublicOrder] = []
-    crews: list[CrewOut] = []
+    crews: list[CrewRow] = []
 
 
 class Fix(Struct, frozen=True):
@@ -28,7 +30,7 @@ class Fix(Struct, frozen=True):
     lon: float
     lat: float
     accuracy_m: float
-    at: str
+    at: datetime
 
 
 class Positions(Struct, frozen=True, tag="positions"):
@@ -42,7 +44,7 @@ class Event(EventOut, frozen=True, tag="event"):
 
 
 FROM_CONSOLE = (ConsoleHello, ConsoleAck, ConsolePing)
-TO_CONSOLE = (Snapshot, Event, Positions, Pong)
+TO_CONSOLE = (Snapshot, Event, Positions, Error, Pong)
 
 
 def asyncapi_document() -> bytes:

@@ -98,10 +98,10 @@ class ConsoleSession(Session):
             self.error("malformed", f"{problem.pointer.lstrip('/') or 'message'}: {problem.detail}", malformed=True)
             return
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            self.error("malformed", "not a JSON object", malformed=True)
+            self.unreadable(frame, "not a JSON object")
             return
         if isinstance(message, ConsolePing):
-            self.line.send(say({**msgspec.json.decode(frame), "type": "pong"}))
+            self.pong(frame)
         elif isinstance(message, ConsoleHello):
             await self._hello(message)
 

@@ -1,7 +1,6 @@
 """The crew socket: CONTRACT section 3. Each message to one command of the engine, each answer to one frame."""
 
 import asyncio
-from datetime import UTC
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,12 @@ from crew_client.protocol import (
 )
 from dispatch.access import Role
 from dispatch.deliveries import say
-from dispatch.errors import DispatchError, Unavailable
+from dispatch.errors import DispatchError, Invalid, Unavailable
 from dispatch.grabs import Acked, Answer, Ask
 from dispatch.http.session import Session
 from dispatch.hub import welcome
 from dispatch.logs import logger
+from dispatch.problems import instant
 from dispatch.store.crews import Fix
 from geo import to_wgs84
 
@@ -77,13 +77,13 @@ class CrewSession(Session):
         try:
             message = decode_from_crew(frame)
         except ProtocolError as error:
-            self.error("malformed", str(error), id=_id_of(frame), malformed=True)
+            self.unreadable(frame, str(error), id=_id_of(frame))
             return
         if "\\u0000" in frame and "\0" in _all_text(message):
             self.error("malformed", "a text holds a NUL character; take it out", id=_id_of(frame), malformed=True)
             return
         if isinstance(message, Ping):
-            self.line.send(say({**msgspec.json.decode(frame), "type": "pong"}))
+            self.pong(frame)
         elif isinstance(message, Hello):
             await self._hello(message)
         elif self.desk is None:
@@ -189,7 +189,8 @@ class CrewSession(Session):
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
             except DispatchError as error:
-                self.error(error.code, error.detail, id=getattr(message, "id", None))
+                wrong = isinstance(error, Invalid)
+                self.error(error.code, error.detail, id=getattr(message, "id", None), malformed=wrong)
                 return
             except Exception:
                 log.exception("a message could not be obeyed", kind=type(message).__name__)
@@ -202,30 +203,24 @@ class CrewSession(Session):
         if isinstance(message, Shift):
             await engine.set_shift(city, self.crew, message.on, self.fix)
         elif isinstance(message, Position):
-            if (fix := self._fix_of(message)) is not None:
-                self.fix = fix
-                await engine.hear_position(city, fix)
+            self.fix = self._fix_of(message)
+            await engine.hear_position(city, self.fix)
         elif isinstance(message, Progress):
-            if message.at.tzinfo is None:
-                self.error("invalid", "at: give the time with its offset", id=message.id, malformed=True)
-                return
+            instant(message.at, "at")
             answer = await engine.progress(city, self.crew, message)
             self.line.send(say(answer))
         else:
             said = await engine.decline(city, self.crew, message.id, message.order, message.reason)
             self.line.send(say(said))
 
-    def _fix_of(self, message: Position) -> Fix | None:
-        if message.at.tzinfo is None:
-            self.error("invalid", "at: give the time with its offset", malformed=True)
-            return None
+    def _fix_of(self, message: Position) -> Fix:
         lon, lat = to_wgs84(message.lon, message.lat, message.crs)
         return Fix(
             crew=self.crew,
             lon=round(lon, 7),
             lat=round(lat, 7),
             accuracy_m=message.accuracy_m,
-            device_at=message.at.astimezone(UTC),
+            device_at=instant(message.at, "at"),
             received_at=self.engine.now(),
         )
 

@@ -9,6 +9,7 @@ from ulid import ULID
 from crew_client.protocol import PublicOrder
 from dispatch.crews import candidates
 from dispatch.errors import DispatchError, Invalid, NotFound
+from dispatch.http.idempotency import once
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import (
     CandidatePage,
@@ -145,12 +146,16 @@ async def post_overrides(call: Call) -> OverrideResults:
     if len(call.body) > 500:
         raise Invalid.field("/", "at most 500 overrides at once")
     results = []
-    for item in call.body:
+    for n, item in enumerate(call.body):
         word = OverrideIn(**{name: getattr(item, name) for name in OverrideIn.__struct_fields__})
         try:
             check(word)
-            order = await call.engine.run(call.city, lambda tx, i=item.order, w=word: _override(call, tx, i, w))  # type: ignore[misc]
-            results.append(OverrideResult(item.order, 200, result=order))
+
+            async def step(tx: "Tx", order_id: str = item.order, word: OverrideIn = word) -> tuple[int, PublicOrder]:
+                return 200, await _override(call, tx, order_id, word)
+
+            status, order = await once(call.engine, call.key.part(str(n)), step)
+            results.append(OverrideResult(item.order, status, result=Raw(order)))
         except DispatchError as error:
             results.append(OverrideResult(item.order, error.status, code=error.code, detail=error.detail))
     return OverrideResults(results)

@@ -1,54 +1,52 @@
 """From bytes to checked values: every wrong input becomes an error that names the field."""
 
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from dispatch.errors import Invalid, Malformed, Problem
-from dispatch.problems import problem_of
+from dispatch.errors import DispatchError, Invalid, Malformed, Problem
+from dispatch.problems import MAX_DEPTH, problem_of, unfit_values, unreadable_values
 
 T = TypeVar("T")
+MOST_PROBLEMS = 100
+"""How many problems one answer lists."""
 
 
 def read_json(body: bytes, kind: type[T]) -> T:
     """Return the body as a value of `kind`.
 
-    Raises `Malformed` where it is no JSON, `Invalid` with a pointer where a field is missing, unknown or wrong. NUL
-    characters and lone surrogates are refused too: the database cannot keep them.
+    Raises `Malformed` where it is no JSON, `Invalid` with a pointer where a field is missing, unknown or wrong.
+    Refused by name too: what JSON or the database cannot hold (NaN, NUL, halves of surrogate pairs), and nesting
+    that some later reader could not follow.
     """
     try:
         value = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        problem = problem_of(error)
-        raise Invalid(f"{problem.pointer or '/'}: {problem.detail}", problems=(problem,)) from None
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise Malformed(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise Malformed("the body is nested too deeply") from None
-    if b"\\u0000" in body:
-        refuse_nul(msgspec.json.decode(body))
+        raise _invalid([problem_of(error)]) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _unreadable(body, error) from None
+    suspect = b"\\u0000" in body or body.count(b"[") + body.count(b"{") > MAX_DEPTH
+    if suspect and (problems := unfit_values(msgspec.json.decode(body))):
+        raise _invalid(problems)
     return value
 
 
-def refuse_nul(value: Any) -> None:
-    """Raise `Invalid` with a pointer where a text holds a NUL character."""
-    for pointer in _nul(value, ""):
-        raise Invalid.field(pointer or "/", "holds a NUL character; take it out")
+def _invalid(problems: list[Problem]) -> Invalid:
+    first = problems[0]
+    return Invalid(f"{first.pointer or 'the body'}: {first.detail}", problems=tuple(problems[:MOST_PROBLEMS]))
 
 
-def _nul(value: Any, pointer: str) -> Iterator[str]:
-    if isinstance(value, str):
-        if "\0" in value:
-            yield pointer
-    elif isinstance(value, dict):
-        for key, member in value.items():
-            if "\0" in key:
-                yield pointer
-            yield from _nul(member, f"{pointer}/{key}")
-    elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _nul(member, f"{pointer}/{index}")
+def _unreadable(body: bytes, error: Exception) -> DispatchError:
+    """Return the error of a body that is no JSON; where a more lenient reader gets through, it names the value."""
+    if isinstance(error, RecursionError):
+        return malformed(f"it is nested more than {MAX_DEPTH} levels deep")
+    problems = unreadable_values(body)
+    return _invalid(problems) if problems else malformed(str(error))
+
+
+def malformed(detail: str) -> Malformed:
+    """Return the error of a body that is no JSON."""
+    return Malformed(f"the body cannot be read as JSON: {detail}", problems=(Problem("", detail),))
 
 
 def read_query(args: dict[str, list[str]], kind: type[T]) -> T:

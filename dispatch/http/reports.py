@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Raw
 from ulid import ULID
 
@@ -13,6 +14,7 @@ from dispatch.http.shapes import ReportOut
 from dispatch.intake import ReportIn, take_report
 from dispatch.store.orders import ORDERS
 from dispatch.store.rows import order_of
+from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
     from dispatch.access import Role
@@ -35,8 +37,10 @@ async def post_report(call: Call, tx: "Tx") -> tuple[int, ReportOut]:
         actor=call.identity.actor,
     )
     call.engine.metrics.reports.labels("taken" if taken.fresh else "repeated").inc()
-    order = await tx.orders.find(taken.order)
-    return 201 if taken.fresh else 200, ReportOut(taken.report, order.public())
+    if taken.fresh:
+        return 201, ReportOut(taken.report, (await tx.orders.find(taken.order)).public())
+    first = await tx.conn.fetchval(LOG["as_reported"], tx.city_id, taken.order)
+    return 200, ReportOut(taken.report, msgspec.json.decode(first, type=PublicOrder))
 
 
 @routes.read("/reports/<report_id:str>", roles=INTAKE, answer=ReportOut)

@@ -6,7 +6,6 @@ table. `read` routes look, `command` routes run as one transaction and keep thei
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Coroutine
-from hashlib import blake2b
 from hmac import digest
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,14 +14,13 @@ import msgspec
 from msgspec import Struct
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
-from ulid import ULID
 
 from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
-from dispatch.errors import DispatchError, Forbidden, Invalid, KeyReused, Malformed, TooLarge, Unauthenticated
-from dispatch.http.reading import read_json, read_query
+from dispatch.errors import DispatchError, Forbidden, TooLarge, Unauthenticated
+from dispatch.http.idempotency import Key, once, once_in_parts, read_key
+from dispatch.http.reading import malformed, read_json, read_query
 from dispatch.logs import logger
-from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
     from dispatch.engine import Engine
@@ -33,7 +31,6 @@ App: TypeAlias = "Sanic[Any, Any]"
 PREFIX = "/api/v1"
 SMALL = 1024 * 1024
 LARGE = 32 * 1024 * 1024
-MAX_KEY = 200
 log = logger("http")
 encode = msgspec.json.Encoder().encode
 
@@ -53,7 +50,8 @@ class Call:
         self.raw = b""
         self.body: Any = None
         self.query: Any = None
-        self.key: str | None = None
+        self.key: Key
+        self.given_key: str | None = None
         self.token = ""
 
     @property
@@ -63,9 +61,9 @@ class Call:
 
     def derived_token(self) -> str | None:
         """Return the token to issue under an Idempotency-Key: the same for the same key, and never stored."""
-        if self.key is None:
+        if self.given_key is None:
             return None
-        text = digest(self.token.encode(), f"{self.path}/{self.key}".encode(), "sha256")
+        text = digest(self.token.encode(), f"{self.path}/{self.given_key}".encode(), "sha256")
         return f"qd_{urlsafe_b64encode(text).decode().rstrip('=')}"
 
 
@@ -138,7 +136,10 @@ class Routes:
 def mount(app: App, engine: "Engine", routes: Routes) -> None:
     """Serve the routes under `/api/v1`."""
     for route in routes.table:
-        app.add_route(_handler(engine, route), PREFIX + route.path, methods=[route.method], name=route.name)
+        has_body = route.method != "GET"
+        app.route(
+            PREFIX + route.path, methods=[route.method], name=route.name, stream=has_body, ignore_body=not has_body
+        )(_handler(engine, route))
 
 
 def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
@@ -178,58 +179,54 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     call = Call(engine, identity, (await engine.desk(identity.city)).mirror, path=path)
     call.token = token or ""
     call.query = read_query({name: request.args.getlist(name) for name in request.args}, route.query)
-    call.raw = request.body or b""
-    if len(call.raw) > route.limit:
-        raise TooLarge(f"the body has {len(call.raw)} bytes, this route takes {route.limit}")
+    call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
     if route.body is not None and route.body is not bytes:
         if not call.raw:
-            raise Malformed("this route needs a JSON body")
+            raise malformed("this route needs one")
         call.body = read_json(call.raw, route.body)
-    if route.reader is not None:
-        return respond(
-            route.status,
-            await engine.command(route.reader(call)) if route.method != "GET" else await route.reader(call),
-        )
-    return await engine.command(_transact(route, call, request.headers.get("idempotency-key")))
+    if route.method == "GET" and route.reader is not None:
+        return respond(route.status, encode(await route.reader(call)))
+    given = request.headers.get("idempotency-key") if route.method == "POST" else None
+    call.given_key = given
+    call.key = read_key(
+        given,
+        city=call.city,
+        subject=call.identity.actor,
+        asked=(route.name.encode(), repr(sorted(path.items())).encode(), call.raw),
+    )
+    return respond(*await engine.command(_obey(route, call)))
 
 
-async def _transact(route: Route, call: Call, key: str | None) -> HTTPResponse:
-    """Run a command as one transaction, its answer kept under the caller's key, or one of ours.
+async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
+    """Run a command, once per key."""
+    if route.commander is not None:
+        commander = route.commander
+        return await once(call.engine, call.key, lambda tx: commander(call, tx), secret=route.secret)
+    assert route.reader is not None
+    if call.given_key is None:
+        return route.status, encode(await route.reader(call))
+    reader = route.reader
 
-    With a key of ours an unknown commit can be asked about again, too; it is looked for only then.
-    """
-    if key is not None and (not key or len(key) > MAX_KEY or "\0" in key):
-        raise Invalid.field("/Idempotency-Key", f"a key has 1 to {MAX_KEY} characters")
-    call.key = key
-    own = key is None
-    stored = key if key is not None else f"own:{ULID()}"
-    body_hash = blake2b(
-        b"\0".join((route.name.encode(), repr(sorted(call.path.items())).encode(), call.raw)), digest_size=32
-    ).digest()
-    tried = False
+    async def work() -> tuple[int, Any]:
+        return route.status, await reader(call)
 
-    async def step(tx: "Tx") -> tuple[int, bytes]:
-        nonlocal tried
-        if not own or tried:
-            if not await tx.conn.fetchval(LOG["claim_key"], tx.city_id, call.identity.actor, stored, body_hash, tx.now):
-                first = await tx.conn.fetchrow(LOG["find_key"], tx.city_id, call.identity.actor, stored)
-                if bytes(first["body_hash"]) != body_hash:
-                    raise KeyReused
-                if not route.secret:
-                    return first["status"], bytes(first["answer"])
-        elif own:
-            tried = True
-            await tx.conn.execute(LOG["claim_key"], tx.city_id, call.identity.actor, stored, body_hash, tx.now)
-        assert route.commander is not None
-        status, answer = await route.commander(call, tx)
-        text = encode(answer)
-        await tx.conn.execute(
-            LOG["answer_key"], tx.city_id, call.identity.actor, stored, status, b"" if route.secret else text
-        )
-        return status, text
+    return await once_in_parts(call.engine, call.key, work)
 
-    status, text = await call.engine.run(call.city, step, repeatable=True)
-    return HTTPResponse(text, status=status, content_type="application/json")
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    """Return the body, of which no more than `limit` is ever kept; the server throws away what is over."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"the body has {announced} bytes, this route takes {limit}")
+    parts: list[bytes] = []
+    size = 0
+    if request.stream is not None:
+        async for part in request.stream:  # type: ignore[attr-defined]  # the stream of HTTP/1 is one
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"the body has more than the {limit} bytes that this route takes")
+            parts.append(part)
+    return b"".join(parts)
 
 
 def bearer(request: Request) -> str | None:
@@ -238,9 +235,9 @@ def bearer(request: Request) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def respond(status: int, answer: Any) -> HTTPResponse:
-    """Return an answer as JSON."""
-    return HTTPResponse(encode(answer), status=status, content_type="application/json")
+def respond(status: int, answer: bytes) -> HTTPResponse:
+    """Return an answer, which is JSON already."""
+    return HTTPResponse(answer, status=status, content_type="application/json")
 
 
 def problem(error: DispatchError) -> HTTPResponse:

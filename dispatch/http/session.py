@@ -11,10 +11,14 @@ from collections.abc import Coroutine
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dispatch.access import Identity, Role
 from dispatch.deliveries import say
+from dispatch.errors import Unavailable
 from dispatch.http.line import GONE, SocketLine
 from dispatch.logs import logger
+from dispatch.problems import unreadable_values
 
 if TYPE_CHECKING:
     from dispatch.engine import Engine
@@ -57,6 +61,8 @@ class Session:
                 await self._read()
         except GONE:
             pass
+        except Unavailable as error:
+            self.line.close(1013, error.detail[:100])
         except Exception:
             log.exception("a socket failed")
             self.line.close(1011, "something went wrong here")
@@ -110,6 +116,21 @@ class Session:
         finally:
             self._working = None
 
+    def pong(self, frame: str | bytes) -> None:
+        """Send a ping's members back."""
+        try:
+            told = say({**msgspec.json.decode(frame), "type": "pong"})
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            self.unreadable(frame, str(error))
+        else:
+            self.line.send(told)
+
+    def unreadable(self, frame: str | bytes, detail: str, *, id: str | None = None) -> None:
+        """Send the error of a frame that is no message, naming the value that keeps it from being JSON, if any does."""
+        if problems := unreadable_values(frame):
+            detail = f"{problems[0].pointer.lstrip('/').replace('/', '.') or 'message'}: {problems[0].detail}"
+        self.error("malformed", detail, id=id, malformed=True)
+
     def error(self, code: str, detail: str, *, id: str | None = None, malformed: bool = False) -> None:
         """Send an error; too many malformed messages in a minute close the socket."""
         told = {"type": "error", "code": code, "detail": detail}
@@ -119,7 +140,7 @@ class Session:
             self._errors.append(now)
             while self._errors and now - self._errors[0] > ERROR_WINDOW_S:
                 self._errors.popleft()
-            if len(self._errors) > MOST_ERRORS:
+            if len(self._errors) >= MOST_ERRORS:
                 self.line.close(4400, "too many messages that cannot be read")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct
 
 from crew_client.protocol import Contact, Location, PublicOrder
-from dispatch.errors import Invalid
+from dispatch.problems import instant
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
 Seq = Annotated[int, Meta(ge=0, le=2**62)]
@@ -143,11 +143,11 @@ class CandidatePage(Struct, frozen=True):
 
 
 class OverrideResult(Struct, frozen=True, omit_defaults=True):
-    """What became of one override of a list: the order, or the problem."""
+    """What became of one override of a list: the order in `result`, or the problem."""
 
     order: str
     status: int
-    result: PublicOrder | None = None
+    result: Raw | None = None
     code: str | None = None
     detail: str | None = None
 
@@ -265,7 +265,5 @@ class ClockQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def aware(moment: datetime | None, name: str) -> datetime | None:
-    """Return the time; raise `Invalid` where it has no offset."""
-    if moment is not None and moment.tzinfo is None:
-        raise Invalid.field(f"/{name}", "give the time with its offset, as in 2026-01-15T08:30:00+08:00")
-    return moment
+    """Return the time in UTC; raise `Invalid` where it has no offset."""
+    return None if moment is None else instant(moment, f"/{name}")

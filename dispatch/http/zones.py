@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Raw
 
 from dispatch.access import EVERY_ROLE
-from dispatch.errors import TooLarge
+from dispatch.http.reading import malformed
 from dispatch.http.routing import LARGE, Call, Routes
 from dispatch.http.shapes import LocateOut, LocateQuery, ZoneMapOut
 from dispatch.store.tx import LOG
@@ -24,7 +24,7 @@ ADMIN: "frozenset[Role]" = frozenset({"admin"})
 async def put_zones(call: Call) -> ZoneMapOut:
     """Replace the zones by a FeatureCollection, as a new version; a wrong one changes nothing."""
     if not call.raw:
-        raise TooLarge("the body is empty; send a FeatureCollection")
+        raise malformed("it is empty; send a FeatureCollection")
     zone_map, _ = await asyncio.to_thread(read_zones, call.raw, call.mirror.city)
     document = zone_map.feature_collection()
     version = await call.engine.run(

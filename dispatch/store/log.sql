@@ -14,13 +14,17 @@ SELECT last_seq FROM counter
 -- name: read: events after a position, oldest first
 SELECT seq, at, kind, order_id, crew_id, actor, data FROM event WHERE city_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 
--- name: read_with_particulars: the same with what a crew must know of the order and the log may not hold
-SELECT e.seq, e.at, e.kind, e.order_id, e.crew_id, e.actor, e.data, o.description, o.contact
+-- name: read_with_particulars: the same with what must be known of the order, or of a new crew, and the log may not hold
+SELECT e.seq, e.at, e.kind, e.order_id, e.crew_id, e.actor, e.data, o.description, o.contact, c.name
 FROM event AS e LEFT JOIN orders AS o ON o.city_id = e.city_id AND o.order_id = e.order_id
+LEFT JOIN crew AS c ON e.kind = 'crew.added' AND c.city_id = e.city_id AND c.crew_id = e.crew_id
 WHERE e.city_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
 
 -- name: timeline: every event of an order, oldest first
 SELECT seq, at, kind, order_id, crew_id, actor, data FROM event WHERE city_id = $1 AND order_id = $2 ORDER BY seq
+
+-- name: as_reported: an order as it was when it was reported
+SELECT data ->> 'order' FROM event WHERE city_id = $1 AND order_id = $2 AND kind = 'order.reported' ORDER BY seq LIMIT 1
 
 -- name: heads: where the log of every city ends
 SELECT city_id, last_seq FROM city_log
@@ -48,8 +52,8 @@ SELECT version, document FROM zone_map WHERE city_id = $1 ORDER BY version DESC 
 INSERT INTO idempotency (city_id, subject, key, body_hash, at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING RETURNING true
 
--- name: find_key: the first answer under a key
-SELECT body_hash, status, answer FROM idempotency WHERE city_id = $1 AND subject = $2 AND key = $3
+-- name: lock_key: the first answer under a key; others who ask wait
+SELECT body_hash, status, answer FROM idempotency WHERE city_id = $1 AND subject = $2 AND key = $3 FOR NO KEY UPDATE
 
 -- name: answer_key: keep the answer under its key
 UPDATE idempotency SET status = $4, answer = $5 WHERE city_id = $1 AND subject = $2 AND key = $3

@@ -111,6 +111,26 @@ class OrderRows:
             [candidate.distance_m for candidate in circle],
         )
 
+    async def add_to_rounds(self, joined: Sequence[tuple[Order, Candidate]]) -> None:
+        """Write down single crews to whom open orders are offered later than to the others."""
+        if joined:
+            await self._conn.execute(
+                ORDERS["insert_single_rounds"],
+                self._city,
+                self._now,
+                [order.id for order, _ in joined],
+                [order.cycle for order, _ in joined],
+                [order.offer.ring if order.offer else 0 for order, _ in joined],
+                [candidate.crew for _, candidate in joined],
+                [candidate.eta_s for _, candidate in joined],
+                [candidate.distance_m for _, candidate in joined],
+            )
+
+    async def offered_to(self, crew_id: str, order_ids: Sequence[str]) -> set[tuple[str, int]]:
+        """Return those of some orders, with their cycles, that were offered to a crew."""
+        rows = await self._conn.fetch(ORDERS["offered_to"], self._city, list(order_ids), crew_id)
+        return {(row["order_id"], row["cycle"]) for row in rows}
+
     async def offered(self, order: Order) -> set[str]:
         """Return everybody to whom the order is open in its present cycle."""
         rows = await self._conn.fetch(ORDERS["offered_crews"], self._city, order.id, order.cycle)
@@ -138,11 +158,12 @@ class OrderRows:
 
     async def insert_report(
         self, report_id: str, order_id: str, *, channel: str, external_id: str | None, body: Any
-    ) -> None:
-        """Write a report as it came in."""
-        await self._conn.execute(
+    ) -> bool:
+        """Write a report as it came in; return whether it is the first with its external id."""
+        written = await self._conn.fetchval(
             ORDERS["insert_report"], self._city, report_id, order_id, channel, external_id, text(body), self._now
         )
+        return written is not None
 
     async def find_external(self, channel: str, external_id: str) -> "asyncpg.Record | None":
         """Return the report that a channel sent under this id."""

@@ -44,6 +44,18 @@ INSERT INTO offer_round (city_id, order_id, cycle, round, ring, at, crews, eta_s
 SELECT $1, $2, $3, coalesce(max(round), -1) + 1, $4, $5, $6, $7, $8
 FROM offer_round WHERE city_id = $1 AND order_id = $2 AND cycle = $3
 
+-- name: insert_single_rounds: single crews to whom orders are offered later than to the others
+INSERT INTO offer_round (city_id, order_id, cycle, round, ring, at, crews, eta_s, distance_m)
+SELECT $1, n.order_id, n.cycle,
+       (SELECT coalesce(max(r.round), -1) + 1 FROM offer_round AS r
+        WHERE r.city_id = $1 AND r.order_id = n.order_id AND r.cycle = n.cycle),
+       n.ring, $2, ARRAY[n.crew_id], ARRAY[n.eta_s], ARRAY[n.distance_m]
+FROM unnest($3::text[], $4::int[], $5::int[], $6::text[], $7::float8[], $8::float8[])
+    AS n (order_id, cycle, ring, crew_id, eta_s, distance_m)
+
+-- name: offered_to: those of some orders that were offered to a crew, in whatever cycle
+SELECT order_id, cycle FROM offer_round WHERE city_id = $1 AND order_id = ANY ($2::text[]) AND $3 = ANY (crews)
+
 -- name: offered_crews: everybody to whom an order is open in its present cycle
 SELECT unnest(crews) AS crew_id, unnest(eta_s) AS eta_s, unnest(distance_m) AS distance_m
 FROM offer_round WHERE city_id = $1 AND order_id = $2 AND cycle = $3
@@ -85,8 +97,9 @@ WHERE city_id = $1 AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::text IS
   AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
 ORDER BY order_id DESC LIMIT $6
 
--- name: insert_report: a report as it came in
+-- name: insert_report: a report as it came in; nothing comes back where another with its external id came first
 INSERT INTO report (city_id, report_id, order_id, channel, external_id, body, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (city_id, channel, external_id) WHERE external_id IS NOT NULL DO NOTHING RETURNING report_id
 
 -- name: find_report: a report
 SELECT * FROM report WHERE city_id = $1 AND report_id = $2

@@ -47,6 +47,19 @@ def test_a_traceback_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> No
     assert "broken" in json.dumps(line["exception"])
 
 
+def test_a_traceback_does_not_show_the_variables_of_its_functions(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", "json")
+
+    def take(phone: str) -> None:
+        raise ValueError(f"not taken ({len(phone)} digits)")
+
+    try:
+        take("13812345678")
+    except ValueError:
+        logger("t").exception("failed")
+    assert "13812345678" not in capsys.readouterr().err
+
+
 def test_the_level_is_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("warning", "json")
     logger("t").info("not this")

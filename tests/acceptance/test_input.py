@@ -1,0 +1,375 @@
+"""Bad input: a problem document that names the field, never a 500, never a dropped connection."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.acceptance.city import City, centre, usual_map
+from tests.acceptance.test_roles import ROUTES, Things
+
+REPORT = {"channel": "wechat", "category": "no_heat"}
+MIB = 1024 * 1024
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str, *pointers: str) -> dict[str, Any]:
+    """The answer is a problem document of this status and code that points at these places."""
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text[:500]}"
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert {"type", "title", "status", "detail", "code"} <= set(document)
+    assert (document["status"], document["code"]) == (status, code)
+    assert all(isinstance(document[name], str) and document[name] for name in ("type", "title", "detail"))
+    if pointers:
+        assert [error["pointer"] for error in document["errors"]] == list(pointers), document["errors"]
+        assert all(error["detail"] for error in document["errors"])
+    return document
+
+
+async def post_raw(city: City, path: str, raw: bytes | str, **headers: str) -> httpx.Response:
+    return await city.call("POST", path, content=raw, headers={"Content-Type": "application/json", **headers})
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"colour": "red"}, "/colour"),
+        ({"channel": None}, "/channel"),
+        ({"channel": ""}, "/channel"),
+        ({"channel": "x" * 65}, "/channel"),
+        ({"category": 7}, "/category"),
+        ({"severity": 0}, "/severity"),
+        ({"severity": 6}, "/severity"),
+        ({"severity": "3"}, "/severity"),
+        ({"severity": 2.5}, "/severity"),
+        ({"severity": True}, "/severity"),
+        ({"description": ["x"]}, "/description"),
+        ({"contact": {"name": "王", "email": "x"}}, "/contact/email"),
+        ({"contact": "王"}, "/contact"),
+        ({"address": "道里区"}, "/address"),
+        ({"location": {"lon": 181, "lat": 0}}, "/location/lon"),
+        ({"location": {"lon": 0, "lat": -90.1}}, "/location/lat"),
+        ({"location": {"lon": "126.6", "lat": 45}}, "/location/lon"),
+        ({"location": {"lon": 126.6}}, "/location/lat"),
+        ({"location": {"lon": 126.6, "lat": 45, "crs": "gcj-02"}}, "/location/crs"),
+        ({"location": [126.6, 45]}, "/location"),
+        ({"external_id": ""}, "/external_id"),
+        ({"external_id": "x" * 201}, "/external_id"),
+        ({"reported_at": "yesterday"}, "/reported_at"),
+        ({"reported_at": "2026-01-01T08:00:00"}, "/reported_at"),
+        ({"reported_at": "2999-01-01T08:00:00+08:00"}, "/reported_at"),
+        ({"reported_at": "0001-01-01T00:00:00+14:00"}, "/reported_at"),
+        ({"reported_at": 1700000000}, "/reported_at"),
+        ({"required_skills": "gas"}, "/required_skills"),
+        ({"required_skills": ["gas", 7]}, "/required_skills/1"),
+        ({"required_skills": [""]}, "/required_skills/0"),
+        ({"description": "a\0b"}, "/description"),
+        ({"address": {"室": ["a\0b"]}}, "/address/室/0"),
+        ({"address": {"a/b~c": "x\0"}}, "/address/a~1b~0c"),
+    ],
+)
+async def test_a_wrong_field_is_named(city: City, fields: dict[str, Any], pointer: str) -> None:
+    answer = await city.call("POST", "/reports", json={**REPORT, **fields})
+    assert_problem(answer, 422, "invalid", pointer)
+    assert (await city.get("/orders"))["items"] == []
+
+
+@pytest.mark.parametrize("missing", ["channel", "category"])
+async def test_a_missing_field_is_named(city: City, missing: str) -> None:
+    body = {name: value for name, value in REPORT.items() if name != missing}
+    assert_problem(await city.call("POST", "/reports", json=body), 422, "invalid", f"/{missing}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer"),
+    [
+        ('"location": {"lon": NaN, "lat": 45}', "/location/lon"),
+        ('"location": {"lon": 126.6, "lat": Infinity}', "/location/lat"),
+        ('"location": {"lon": 126.6, "lat": -Infinity}', "/location/lat"),
+        ('"location": {"lon": 1e999, "lat": 45}', "/location/lon"),
+        ('"severity": NaN', "/severity"),
+        ('"address": {"floor": NaN}', "/address/floor"),
+        ('"description": "\\ud800"', "/description"),
+        ('"address": {"室": "\\udfff"}', "/address/室"),
+    ],
+)
+async def test_numbers_and_texts_that_json_cannot_hold_are_named(city: City, raw: str, pointer: str) -> None:
+    answer = await post_raw(city, "/reports", f'{{"channel": "wechat", "category": "leak", {raw}}}')
+    assert_problem(answer, 422, "invalid", pointer)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{]",
+        b"nul",
+        b"{'channel': 'wechat'}",
+        b'{"channel": "wechat",}',
+        b'{"channel": "wechat", "category": "leak"} x',
+        b'{"channel": "\xff\xfe"}',
+        b'{"channel": "\x00"}',
+        b"\xef\xbb\xbf",
+        b"\x00",
+    ],
+)
+async def test_broken_json_is_a_malformed_request(city: City, raw: bytes) -> None:
+    assert_problem(await post_raw(city, "/reports", raw), 400, "malformed", "")
+
+
+@pytest.mark.parametrize("raw", [b"null", b"7", b'"text"', b"[]", b"true"])
+async def test_json_that_is_no_object_is_invalid(city: City, raw: bytes) -> None:
+    assert_problem(await post_raw(city, "/reports", raw), 422, "invalid", "")
+
+
+BODIES = [(m, r) for m, r in ROUTES if m == "POST" and not r.endswith("/tokens")]
+
+
+@pytest.mark.parametrize(("method", "route"), BODIES)
+async def test_every_route_with_a_body_refuses_what_it_does_not_know(city: City, method: str, route: str) -> None:
+    path = (await Things.of(city)).path(route)
+    first = {"unheard_of": 1}
+    body = [first] if route == "/overrides" else first
+    answer = await city.call(method, path, json=body)
+    assert_problem(answer, 422, "invalid")
+    assert answer.json()["errors"]
+    for raw in (b"", b"\xff", b"]"):
+        assert_problem(await post_raw(city, path, raw), 400, "malformed", "")
+    for raw in (b"{", b"[[" * 3000, b'{"a":' * 5000):
+        assert (await post_raw(city, path, raw)).status_code in (400, 422)
+
+
+@pytest.mark.parametrize("depth", [50, 70, 900, 950, 970, 985, 1000, 100_000])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+async def test_deep_nesting_is_taken_or_refused_and_the_city_goes_on(quick: City, depth: int, opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    nested = opening * depth + "0" + closing * depth
+    answer = await post_raw(quick, "/reports", f'{{"channel":"w","category":"leak","address":{{"a":{nested}}}}}')
+    assert answer.status_code in (201, 400, 422), answer.text[:300]
+    if depth <= 50:
+        assert answer.status_code == 201
+    _, phone = await quick.working()
+    order = await quick.report()
+    await phone.expect("offer", order=order["id"])
+    for other in (await quick.get("/orders"))["items"]:
+        await quick.order(other["id"])
+
+
+async def test_a_body_over_one_mebibyte_is_refused_and_one_below_is_not(city: City) -> None:
+    head, tail = b'{"channel":"w","category":"leak","address":{"a":"', b'"}}'
+    fits = head + b"x" * (MIB - len(head) - len(tail)) + tail
+    assert len(fits) == MIB
+    assert (await post_raw(city, "/reports", fits)).status_code == 201
+    assert_problem(await post_raw(city, "/reports", fits[:-3] + b'x"}}'), 413, "too_large")
+    assert_problem(await post_raw(city, "/reports", b"x" * (3 * MIB)), 413, "too_large")
+
+
+async def test_a_body_of_unknown_length_is_measured_too(city: City) -> None:
+    async def much() -> Any:
+        for _ in range(40):
+            yield b"x" * 65536
+
+    answer = await city.call("POST", "/reports", content=much())
+    assert_problem(answer, 413, "too_large")
+
+
+async def test_zones_may_have_32_mebibytes_and_no_byte_more(city: City) -> None:
+    zones = usual_map()
+    room = 32 * MIB - len(json.dumps({**zones, "note": ""}))
+    fits = json.dumps({**zones, "note": "x" * room}).encode()
+    assert len(fits) == 32 * MIB
+    answer = await city.call("PUT", "/zones", content=fits)
+    assert answer.status_code == 200, answer.text[:300]
+    assert_problem(await city.call("PUT", "/zones", content=fits + b" "), 413, "too_large")
+    assert_problem(await city.call("PUT", "/zones", content=fits + b" " * MIB), 413, "too_large")
+    assert (await city.get("/zones/locate", lon=126.605, lat=45.745)) == {"zone": "z00"}
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "pointer"),
+    [
+        ("/orders", {"limit": "0"}, "/limit"),
+        ("/orders", {"limit": "501"}, "/limit"),
+        ("/orders", {"limit": "-1"}, "/limit"),
+        ("/orders", {"limit": "ten"}, "/limit"),
+        ("/orders", {"limit": "1.5"}, "/limit"),
+        ("/orders", {"limit": "9" * 400}, "/limit"),
+        ("/crews", {"limit": "501"}, "/limit"),
+        ("/sla/clocks", {"limit": "0"}, "/limit"),
+        ("/events", {"limit": "501"}, "/limit"),
+        ("/events", {"after": "-1"}, "/after"),
+        ("/events", {"after": "x"}, "/after"),
+        ("/orders", {"state": "lost"}, "/state"),
+        ("/orders", {"colour": "red"}, "/colour"),
+        ("/orders", {"cursor": "a\0b"}, "/cursor"),
+        ("/sla/clocks", {"cursor": "garbage"}, "/cursor"),
+        ("/sla/clocks", {"state": "lost"}, "/state"),
+        ("/sla/summary", {"from": "yesterday"}, "/from"),
+        ("/sla/summary", {"from": "2026-01-01T00:00:00"}, "/from"),
+        ("/sla/summary", {"from": "0001-01-01T00:00:00+14:00"}, "/from"),
+        ("/sla/summary", {"to": "9999-12-31T23:59:59-14:00"}, "/to"),
+        ("/zones/locate", {"lon": "NaN", "lat": "45"}, "/lon"),
+        ("/zones/locate", {"lon": "126", "lat": "inf"}, "/lat"),
+        ("/zones/locate", {"lon": "126", "lat": "91"}, "/lat"),
+        ("/zones/locate", {"lon": "126"}, "/lat"),
+        ("/zones/locate", {"lon": "x", "lat": "45"}, "/lon"),
+        ("/zones", {"version": "1"}, "/version"),
+    ],
+)
+async def test_a_wrong_query_parameter_is_named(city: City, path: str, query: dict[str, str], pointer: str) -> None:
+    assert_problem(await city.call("GET", path, params=query), 422, "invalid", pointer)
+
+
+async def test_a_query_parameter_given_twice_is_refused(city: City) -> None:
+    answer = await city.call("GET", "/orders?limit=5&limit=6")
+    assert_problem(answer, 422, "invalid", "/limit")
+
+
+async def test_the_limits_of_limits_are_allowed(city: City) -> None:
+    for path in ("/orders", "/crews", "/sla/clocks", "/events"):
+        for limit in (1, 500):
+            await city.get(path, limit=limit)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/orders/a/b/c", "/orders/../../etc", "/zones/zones", "", "/"])
+async def test_an_unknown_path_is_a_problem_document(city: City, path: str) -> None:
+    assert_problem(await city.http.get(f"/api/v1{path}"), 404, "not_found")
+    assert_problem(await city.http.post(f"/api/v1{path}", content=b"x"), 404, "not_found")
+    assert_problem(await city.http.get("/nowhere"), 404, "not_found")
+
+
+async def test_a_wrong_method_is_a_problem_document(city: City) -> None:
+    known = {(m, r) for m, r in ROUTES}
+    for route in {r for _, r in known}:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            if (method, route) not in known:
+                answer = await city.call(method, route.format("x"))
+                assert_problem(answer, 405, "method_not_allowed")
+                assert answer.headers["allow"]
+
+
+async def test_naughty_strings_are_kept_as_they_are_or_refused_by_name(city: City, naughty_strings: list[str]) -> None:
+    for number, text in enumerate(naughty_strings):
+        fields = {
+            "description": text,
+            "address": {"路": text, text or "k": [text]},
+            "contact": {"name": text[:200], "phone": text[:64]},
+            "category": text[:64] or "x",
+            "channel": text[:64] or "x",
+            "external_id": f"{number} {text}"[:200],
+            "required_skills": [text[:64] or "x"],
+        }
+        answer = await city.call("POST", "/reports", json=fields)
+        assert answer.status_code in (201, 422), f"{text!r}: {answer.text}"
+        if answer.status_code == 422:
+            assert answer.json()["errors"][0]["pointer"], f"{text!r}"
+            continue
+        made = answer.json()
+        assert made["order"]["address"] == fields["address"]
+        again = await city.call("POST", "/reports", json=fields)
+        assert (again.status_code, again.json()["id"]) == (200, made["id"])
+        whole = await city.order(made["order"]["id"])
+        assert (whole["description"], whole["contact"], whole["category"]) == (
+            text,
+            fields["contact"],
+            fields["category"],
+        )
+
+
+async def test_naughty_strings_as_names_and_reasons(city: City, naughty_strings: list[str]) -> None:
+    order = (await city.report())["id"]
+    for number, text in enumerate(naughty_strings):
+        name = text[:200]
+        crew = await city.call("POST", "/crews", json={"name": name, "skills": [text[:64] or "x"]})
+        user = await city.call("POST", "/users", json={"name": name, "role": "intake"})
+        for answer in (crew, user):
+            assert answer.status_code == (201 if name else 422), f"{text!r}: {answer.text}"
+        action = "hold" if number % 2 == 0 else "release"
+        answer = await city.call("POST", f"/orders/{order}/override", json={"action": action, "reason": text[:2000]})
+        if text.strip():
+            assert answer.status_code in (200, 409), f"{text!r}: {answer.text}"
+        else:
+            assert_problem(answer, 422, "invalid", "/reason")
+    crews, cursor = [], None
+    while True:
+        page = await city.get("/crews", limit=500, **({"cursor": cursor} if cursor else {}))
+        crews += page["items"]
+        if (cursor := page["next"]) is None:
+            break
+    assert [crew["name"] for crew in crews] == [text[:200] for text in naughty_strings if text]
+
+
+async def test_naughty_strings_in_paths_and_queries(city: City, naughty_strings: list[str]) -> None:
+    headers = {"Authorization": f"Bearer {city.tokens['admin']}"}
+    for text in [*naughty_strings, "%00", "\0", "a/b", "..", "%", "\ud800"]:
+        quoted = quote(text.encode("utf-8", "surrogatepass"), safe="")
+        answer = await city.http.get(f"/api/v1/orders/{quoted}", headers=headers)
+        # Nothing, or dots, make another path of it.
+        assert answer.status_code in ((404,) if quoted.strip(".") else (200, 404, 405)), f"{text!r}: {answer.text}"
+        asked = "&".join(f"{name}={quoted}" for name in ("zone", "crew", "cursor"))
+        answer = await city.http.get(f"/api/v1/orders?{asked}", headers=headers)
+        assert answer.status_code in (200, 422), f"{text!r}: {answer.text}"
+        answer = await city.http.get(f"/api/v1/orders?state={quoted}&{quoted}=1", headers=headers)
+        assert answer.status_code in (200, 422), f"{text!r}: {answer.text}"
+
+
+async def test_naughty_strings_as_tokens_and_keys(city: City, naughty_strings: list[str]) -> None:
+    for text in naughty_strings:
+        raw = text.encode("utf-8").replace(b"\r", b"").replace(b"\n", b"").replace(b"\0", b"").strip()
+        if not raw or any(byte < 32 for byte in raw):
+            continue
+        answer = await city.http.get("/api/v1/zones", headers={b"Authorization": b"Bearer " + raw})
+        assert answer.status_code == 401, f"{text!r}: {answer.text}"
+        keyed = {b"Authorization": f"Bearer {city.tokens['admin']}".encode(), b"Idempotency-Key": raw}
+        answer = await city.http.post("/api/v1/crews", json={"name": "x"}, headers=keyed)
+        assert answer.status_code in (201, 422), f"{text!r}: {answer.text}"
+
+
+async def test_naughty_strings_on_the_crew_socket(quick: City, naughty_strings: list[str]) -> None:
+    _, phone = await quick.working()
+    order = await quick.report()
+    await phone.expect("offer", order=order["id"])
+    for text in naughty_strings:
+        if not 0 < len(text) <= 64 or "\0" in text:
+            continue
+        await phone.say("decline", id=text, order="nothing", reason=text)
+        assert (await phone.expect("progress_ack", id=text))["error"] == "unknown_order"
+        if len(phone.of("grab_result")) < 150:  # more at once would be too fast for a person
+            await phone.say("grab", id=text, order=text)
+            assert (await phone.expect("grab_result", id=text))["reason"] == "unknown_order"
+        await phone.say("ping", text=text, **{"键" + text: text})
+        assert (await phone.expect("pong", text=text))["键" + text] == text
+    assert phone.of("error") == []
+    assert (await phone.verdict(order["id"]))["won"] is True
+    for number, text in enumerate(naughty_strings):
+        to = "en_route" if number == 0 else "arrived" if number == 1 else "resolved"
+        evidence = {"note": text[:4000], "photo": text}
+        acked = await phone.progress(order["id"], to, evidence=evidence)
+        assert "error" not in acked, f"{text!r}: {acked}"
+
+
+async def test_a_report_is_never_refused_for_its_place(city: City) -> None:
+    for location in (None, {"lon": 0, "lat": 0}, {"lon": 180, "lat": 90}, {"lon": -180.0, "lat": -90.0}):
+        for crs in ("wgs84", "gcj02", "bd09"):
+            body = {**REPORT, **({"location": {**location, "crs": crs}} if location else {}), "address": {}}
+            answer = await city.post("/reports", body)
+            assert answer["order"]["state"] == "unzoned"
+            assert answer["order"]["zone"] is None
+            assert set(answer["order"]["clocks"]) == {"hand_down", "arrival", "resolve"}
+
+
+async def test_a_report_in_a_zone_is_offered(city: City) -> None:
+    order = await city.report(1, 1)
+    assert (order["state"], order["zone"], order["severity"], order["crew"], order["claimed_by"]) == (
+        "offered",
+        "z11",
+        2,
+        None,
+        None,
+    )
+    lon, lat = centre(1, 1)
+    assert order["location"] == {"lon": lon, "lat": lat}
