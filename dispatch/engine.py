@@ -16,7 +16,7 @@ from ulid import ULID
 
 from crew_client.protocol import Progress, ProgressAck
 from dispatch import crews as crew_steps
-from dispatch import offers, visits
+from dispatch import garbage, offers, visits
 from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
 from dispatch.cities import load_city
@@ -91,6 +91,7 @@ class Engine:
             except Unavailable as error:
                 log.warning("waiting for the database", error=error.detail)
                 await asyncio.sleep(0.5)
+        garbage.settle()
         await self.bus.start(self._heard)
         self._spawn(self._poll(), "poll")
         self._spawn(self._flush(), "flush")

@@ -187,15 +187,17 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     )
 
 
-async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]:
+async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False) -> list[Answer]:
     """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once, and a `first` order is asked for at most once (see `grab_desk`).
+    `fresh` says that the messages are likely new: whether they are is then seen when their verdicts are written, and
+    where one is not, `TryAgain` is raised and nothing was done. Ask again without it.
     """
     live = [ask for ask in asks if ask.refused is None]
     crews = await tx.crews.lock([ask.crew for ask in live]) if live else {}
     orders = await tx.orders.lock([ask.order for ask in live]) if live else {}
-    known = await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
+    known = {} if fresh else await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
 
     answers: dict[tuple[str, str], Answer] = {}
     rows: list[GrabRow] = []
@@ -239,7 +241,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> list[Answer]
                 )
             )
     if rows and await tx.crews.insert_grabs(tx.now, rows) < len(rows):
-        raise TryAgain  # the same message is being judged elsewhere: look at its answer
+        raise TryAgain  # the same message was judged before, or is being judged elsewhere: look at its answer
     for order in bid_for.values():
         if await tx.orders.offered(order) <= await tx.orders.answered(order):
             for key, answer in answers.items():
