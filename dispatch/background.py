@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ulid import ULID
 
@@ -12,16 +12,19 @@ from dispatch.bus import make_bus
 from dispatch.cities import load_city
 from dispatch.city import City
 from dispatch.crews import Crew
-from dispatch.errors import Unavailable
+from dispatch.errors import NotFound, Unavailable
 from dispatch.leases import TERM, Lease
 from dispatch.logs import logger
-from dispatch.store import Database
+from dispatch.store import Contended, Database
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
+    from dispatch.store import Tx
 
+T = TypeVar("T")
+LEAVE_S = 5.0
 log = logger("background")
 
 
@@ -37,6 +40,7 @@ class Background:
         self.db = Database(settings.database_url, size=4, on_commit=self.bus.changed)
         self.lease = Lease(self.db, role, self.name)
         self._cities: dict[str, tuple[int, City]] = {}
+        self._left: dict[tuple[str, str], float] = {}
         self._stopping = asyncio.Event()
 
     async def city(self, city_id: str) -> City:
@@ -58,6 +62,27 @@ class Background:
         """Return the database's time."""
         async with self.db.connection() as conn:
             return await conn.fetchval("SELECT clock_timestamp()")
+
+    async def do(self, city_id: str, order_id: str, *steps: Callable[["Tx"], Awaitable[T]]) -> list[T]:
+        """Do what is due of one order, each step in a transaction; return what they answered.
+
+        An order that cannot be done is left for a while, and those behind it have their turn. Raises `Unavailable`
+        where the database does not answer.
+        """
+        if self._left.get((city_id, order_id), 0.0) > monotonic():
+            return []
+        try:
+            return [await self.db.run(city_id, step) for step in steps]
+        except (NotFound, Contended):
+            return []
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("an order could not be done", role=self.role, city=city_id, order=order_id)
+            now = monotonic()
+            self._left = {key: until for key, until in self._left.items() if until > now}
+            self._left[(city_id, order_id)] = now + LEAVE_S
+            return []
 
     async def run(self, tick: Callable[["Background"], Awaitable[int]], *, every_s: float) -> int:
         """Call `tick` every `every_s` seconds, at once again where it found work, until SIGTERM."""

@@ -22,11 +22,15 @@ log = logger("bus")
 
 
 class Hint(Struct, frozen=True, omit_defaults=True):
-    """What one process tells the others. `sessions` are (city, crew, session): the newest socket of a crew."""
+    """What one process tells the others. `sessions` are (city, crew, session): the newest socket of a crew.
+
+    `asks` is for the sessions of everybody: the sender may have missed some.
+    """
 
     sender: str
     cities: tuple[str, ...] = ()
     sessions: tuple[tuple[str, str, str], ...] = ()
+    asks: bool = False
 
 
 Listener = Callable[[Hint], None]
@@ -60,7 +64,13 @@ class _Gathering:
         self.sender = sender
         self._cities: set[str] = set()
         self._sessions: list[tuple[str, str, str]] = []
+        self._asks = False
         self._some = asyncio.Event()
+
+    def ask(self) -> None:
+        """Ask the others which crews' newest sockets they have."""
+        self._asks = True
+        self._some.set()
 
     def changed(self, city: str) -> None:
         """Tell the others that a city's log has grown."""
@@ -78,9 +88,10 @@ class _Gathering:
         await asyncio.sleep(GATHER_S)
         sessions, self._sessions = self._sessions[:50], self._sessions[50:]
         cities, self._cities = tuple(self._cities)[:40], set(tuple(self._cities)[40:])
+        asks, self._asks = self._asks, False
         if not self._sessions and not self._cities:
             self._some.clear()
-        return msgspec.json.encode(Hint(self.sender, cities, tuple(sessions)))
+        return msgspec.json.encode(Hint(self.sender, cities, tuple(sessions), asks))
 
 
 class PostgresBus(_Gathering):
@@ -96,7 +107,7 @@ class PostgresBus(_Gathering):
         """Begin to send and, where there is a listener, to listen."""
         self._tasks.append(asyncio.create_task(self._send(), name="bus-send"))
         if listener is not None:
-            heard = listen(self._url, lambda payload: _pass_on(payload, self.sender, listener))
+            heard = listen(self._url, lambda payload: _pass_on(payload, self.sender, listener), self.ask)
             self._tasks.append(asyncio.create_task(heard, name="bus-listen"))
 
     async def stop(self) -> None:
@@ -122,27 +133,42 @@ class NatsBus(_Gathering):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, listener: Listener | None) -> None:
-        """Begin to send and, where there is a listener, to listen; goes on trying where NATS does not answer."""
+        """Begin to send and, where there is a listener, to listen; waits for nothing, since hints are only hints."""
+        self._task = asyncio.create_task(self._live(listener), name="bus")
+
+    async def _live(self, listener: Listener | None) -> None:
         import nats
 
         async def quiet(error: Exception) -> None:
             log.debug("nats", error=type(error).__name__)
 
+        async def heard(message: Any) -> None:
+            assert listener is not None
+            _pass_on(message.data, self.sender, listener)
+
+        async def back() -> None:
+            if listener is not None:
+                self.ask()
+
+        # Goes on trying for ever where NATS does not answer.
         self._client = await nats.connect(
-            self._url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=quiet, allow_reconnect=True
+            self._url,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5,
+            error_cb=quiet,
+            reconnected_cb=back,
+            allow_reconnect=True,
         )
         if listener is not None:
-
-            async def heard(message: Any) -> None:
-                _pass_on(message.data, self.sender, listener)
-
             await self._client.subscribe(CHANNEL, cb=heard)
-        self._task = asyncio.create_task(self._send(), name="bus-send")
+            self.ask()
+        await self._send()
 
     async def stop(self) -> None:
         """Stop sending and listening."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._client is not None:
             with suppress(Exception):
                 await asyncio.wait_for(self._client.close(), 2)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from dispatch import clocks, grabs, offers
 from dispatch.background import Background
-from dispatch.errors import NotFound
 from dispatch.logs import configure_logs, logger
 from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from dispatch.config import Settings
     from dispatch.crews import Crew
-    from dispatch.store import Tx
 
 EVERY_S = 0.1
 MOST = 200
@@ -50,6 +48,7 @@ class ClockKeeper:
     async def _offers(self, background: Background, now: "datetime") -> int:
         async with background.db.connection() as conn:
             due = await conn.fetch(ORDERS["due_offers"], now, MOST)
+        done = 0
         looked: dict[str, list[Crew]] = {}
         for row in due:
             city_id, order_id = row["city_id"], row["order_id"]
@@ -57,15 +56,16 @@ class ClockKeeper:
                 looked[city_id] = await background.crews(city_id)
             city, crews = await background.city(city_id), looked[city_id]
 
-            async def step(tx: "Tx", order_id: str = order_id, city=city, crews=crews) -> None:  # type: ignore[no-untyped-def]
-                await offers.widen(tx, order_id, crews, city)
-                await grabs.close_window(tx, order_id)
-
-            try:
-                await background.db.run(city_id, step)
-            except NotFound:
-                continue
-        return len(due)
+            # Two transactions: the window locks its winner before the order. Who bid in time goes before who is asked.
+            done += len(
+                await background.do(
+                    city_id,
+                    order_id,
+                    lambda tx, key=order_id: grabs.close_window(tx, key),  # type: ignore[misc]
+                    lambda tx, key=order_id, c=crews, where=city: offers.widen(tx, key, c, where),  # type: ignore[misc]
+                )
+            )
+        return done
 
     async def _alarms(self, background: Background, now: "datetime") -> int:
         async with background.db.connection() as conn:

@@ -6,6 +6,7 @@ the log at once, and the bus tells the others.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TOKEN_TTL = timedelta(seconds=60)
+JOIN_AT_ONCE = 50
+"""How many open orders are offered to a crew in one transaction."""
 log = logger("engine")
 
 
@@ -68,7 +71,6 @@ class Engine:
         self.desks: dict[str, CityDesk] = {}
         self.draining = False
         self.sessions: dict[tuple[str, str], str] = {}
-        self.on_replaced: Callable[[str, str, str], None] = lambda city, crew, session: None
         self._opening: dict[str, asyncio.Lock] = {}
         self._tokens: dict[str, tuple[Identity, datetime]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -209,7 +211,7 @@ class Engine:
             freed.add(event.crew)
         for crew in freed:
             if crew in self.hub.crews[mirror.city.id]:
-                self.later(self._join_open(mirror, crew))
+                self.join_open_later(mirror.city.id, crew)
 
     # Hints
 
@@ -225,30 +227,50 @@ class Engine:
             if desk is not None:
                 desk.look.set()
         for city, crew, session in hint.sessions:
-            self.on_replaced(city, crew, session)
+            if session > self.sessions.get((city, crew), ""):
+                self._replaced(city, crew)
+        if hint.asks:
+            for city, lines in self.hub.crews.items():
+                for crew in lines:
+                    self.bus.took(city, crew, self.sessions[(city, crew)])
+
+    def new_session(self, city: str, crew: str) -> None:
+        """Note that the newest socket of a crew is here; a session's name is younger the later it began."""
+        self.sessions[(city, crew)] = session = str(ULID.from_datetime(self.now()))
+        self.bus.took(city, crew, session)
+
+    def _replaced(self, city: str, crew: str) -> None:
+        line = self.hub.crews[city].get(crew)
+        if line is not None:
+            line.close(4409, "another connection of this crew has taken over")
 
     async def _poll(self) -> None:
         """Once a second: how far behind each reader is, where the other engines' crews are, what time it is."""
         while True:
             await asyncio.sleep(1.0)
             try:
-                async with self.db.connection() as conn:
-                    heads = await conn.fetch(LOG["heads"])
-                    await self._set_clock(conn)
-                for row in heads:
-                    desk = self.desks.get(row["city_id"])
-                    if desk is None:
-                        await self.desk(row["city_id"])
-                    else:
-                        lag = row["last_seq"] - desk.mirror.seq
-                        self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
-                        if lag > 0:
-                            desk.look.set()
-                await self.positions.hear_others({city: desk.mirror for city, desk in self.desks.items()})
+                await self.look_around()
             except Unavailable:
                 self.metrics.database_up.set(0)
             except Exception:
                 log.exception("the poll failed")
+
+    async def look_around(self) -> None:
+        """See what the other engines did that no log tells: new cities, and where their crews are."""
+        async with self.db.connection() as conn:
+            heads = await conn.fetch(LOG["heads"])
+            await self._set_clock(conn)
+        for row in heads:
+            desk = self.desks.get(row["city_id"])
+            if desk is None:
+                await self.desk(row["city_id"])
+            else:
+                lag = row["last_seq"] - desk.mirror.seq
+                self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
+                if lag > 0:
+                    desk.look.set()
+        for city, crew in await self.positions.hear_others({city: d.mirror for city, d in self.desks.items()}):
+            self.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it
 
     async def _flush(self) -> None:
         """Once a second: write positions, and show them to the consoles."""
@@ -314,10 +336,13 @@ class Engine:
     async def set_shift(self, city_id: str, crew_id: str, on: bool, fix: Fix | None) -> None:
         """Begin or end a shift, and offer the crew what is open to it then."""
         desk = await self.desk(city_id)
+        if not on:
+            self.positions.forget(city_id, crew_id)
         await self.run(city_id, lambda tx: crew_steps.set_shift(tx, crew_id, on, fix=fix), repeatable=True)
         await desk.relay.catch_up()
         if on and fix is not None:
             self.positions.hear(desk.mirror, fix)
+        if on:
             await self._join_open(desk.mirror, crew_id)
 
     async def hear_position(self, city_id: str, fix: Fix) -> None:
@@ -327,18 +352,43 @@ class Engine:
         self.metrics.positions.inc()
         if crew is None or not crew.on_shift:
             return
-        first = crew.position is None
-        self.positions.hear(mirror, fix)
-        if first:
-            await self.positions.flush(city_id)
+        if crew.position is None:
+            await self.positions.write(city_id, fix)
             await self._join_open(mirror, fix.crew)
+        self.positions.hear(mirror, fix)
+
+    def join_open_later(self, city_id: str, crew_id: str) -> None:
+        """Offer a crew what is open to it and was not offered yet; waits for the database where it is away."""
+
+        async def join() -> None:
+            while not self.draining:
+                try:
+                    desk = await self.desk(city_id)
+                    await desk.relay.catch_up()
+                    await self._join_open(desk.mirror, crew_id)
+                    return
+                except Unavailable:
+                    await asyncio.sleep(0.5)
+
+        self.later(join())
 
     async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
-        open_orders = [
-            key for key, live in mirror.orders.items() if live.order.state == "offered" and crew_id not in live.offered
+        """Offer a crew what is open to it, the most urgent first, until it has no room any more.
+
+        Each transaction locks few orders: on a bad day thousands are open, and crews grab them meanwhile.
+        """
+        waiting = [
+            live.order
+            for live in mirror.orders.values()
+            if live.order.state == "offered" and crew_id not in live.offered
         ]
-        if open_orders:
-            await self.run(mirror.city.id, lambda tx: offers.join(tx, crew_id, open_orders, mirror.city))
+        waiting.sort(key=lambda order: (-order.severity, order.reported_at))
+        for start in range(0, len(waiting), JOIN_AT_ONCE):
+            crew = mirror.crews.get(crew_id)
+            if crew is None or not crew.on_shift or crew.load >= crew.capacity:
+                return
+            batch = [order.id for order in waiting[start : start + JOIN_AT_ONCE]]
+            await self.run(mirror.city.id, lambda tx, batch=batch: offers.join(tx, crew_id, batch, mirror.city))  # type: ignore[misc]
 
     async def progress(self, city_id: str, crew_id: str, word: Progress) -> ProgressAck:
         """Take a crew's word on an order; for an arrival the fixes received so far are written first."""
@@ -373,6 +423,8 @@ class Engine:
 def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socket | None) -> int:
     """Serve one engine until SIGTERM: a Sanic of a single process, on the given socket where several share a port."""
     assert settings.database_url is not None
+    # Sanic's hint to developers is none to those who run this on a terminal.
+    os.environ.setdefault("SANIC_IGNORE_PRODUCTION_WARNING", "1")
     engine = Engine(settings, settings.database_url)
     app = make_app(engine)
     if sock is not None:

@@ -17,7 +17,7 @@ from time import perf_counter
 
 from crew_client.protocol import GrabReason, GrabResult
 from dispatch.errors import Unavailable
-from dispatch.grabs import Acked, Answer, Ask, complete, judge_batch
+from dispatch.grabs import Acked, Answer, Ask, Judged, complete, judge_batch
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
 from dispatch.mirror import Mirror
@@ -43,7 +43,7 @@ class GrabDesk:
         self._metrics = metrics
         self._on_complete = on_complete
         self._waiting: deque[Waiting] = deque()
-        self._taken: dict[str, int] = {}
+        self._taken: dict[str, tuple[int, str]] = {}
         self._taken_most = 10 * MOST
         self._crews: set[str] = set()
         self._orders: set[str] = set()
@@ -120,11 +120,11 @@ class GrabDesk:
         live = self._mirror.orders.get(ask.order)
         if live is None:
             return None
-        cycle = self._taken.get(ask.order)
-        if cycle is not None:
-            if cycle == live.cycle:
-                return "taken" if live.order.crew != ask.crew else None
-            del self._taken[ask.order]
+        if ask.order in self._taken:
+            cycle, holder = self._taken[ask.order]
+            if cycle > live.cycle or (cycle == live.cycle and live.order.state == "offered"):
+                return "taken" if holder != ask.crew else None
+            del self._taken[ask.order]  # the mirror has seen it itself by now
         if live.order.state == "offered" or live.order.crew == ask.crew:
             return None
         return "taken" if live.order.crew is not None else None
@@ -134,7 +134,7 @@ class GrabDesk:
         city = self._mirror.city
         fresh = True
 
-        async def step(tx: Tx) -> list[Answer]:
+        async def step(tx: Tx) -> Judged:
             nonlocal fresh
             first, fresh = fresh, False
             return await judge_batch(tx, asks, city, fresh=first)
@@ -142,7 +142,7 @@ class GrabDesk:
         while True:
             begun = perf_counter()
             try:
-                answers = await self._db.run(city.id, step)
+                judged = await self._db.run(city.id, step)
                 break
             except Unavailable as error:
                 log.warning("grabs wait for the database", waiting=len(asks) + len(self._waiting), error=error.detail)
@@ -158,13 +158,13 @@ class GrabDesk:
                 return
         self._metrics.batch_seconds.observe(perf_counter() - begun)
         self._metrics.batch_size.observe(len(asks))
+        for order in judged.claimed:
+            self._taken[order.id] = (order.cycle, order.crew or "")
+            self._mirror.expect(order)
         verdicts: Counter[str] = Counter()
-        for (ask, future), answer in zip(batch, answers, strict=True):
+        for (_, future), answer in zip(batch, judged.answers, strict=True):
             if isinstance(answer, GrabResult):
                 verdicts[answer.reason] += 1
-                live = self._mirror.orders.get(ask.order)
-                if answer.won and live is not None:
-                    self._taken[ask.order] = live.cycle
             elif isinstance(answer, Acked):
                 verdicts["bid"] += 1
             if not future.done():
@@ -173,15 +173,16 @@ class GrabDesk:
             self._metrics.grabs.labels(verdict).inc(count)
         if len(self._taken) > self._taken_most:
             self._forget_taken()
-        for order in complete(answers):
-            self._on_complete(order)
+        for full in complete(judged.answers):
+            self._on_complete(full)
 
     def _forget_taken(self) -> None:
-        """Keep only what the mirror does not know yet; the next time comes when twice as much is there."""
+        """Keep only what the mirror does not show yet; the next time comes when twice as much is there."""
         open_orders = self._mirror.orders
         self._taken = {
-            order: cycle
-            for order, cycle in self._taken.items()
-            if (live := open_orders.get(order)) is not None and live.cycle == cycle and live.order.state == "offered"
+            order: (cycle, holder)
+            for order, (cycle, holder) in self._taken.items()
+            if (live := open_orders.get(order)) is not None
+            and (cycle > live.cycle or (cycle == live.cycle and live.order.state == "offered"))
         }
         self._taken_most = max(10 * MOST, 2 * len(self._taken))

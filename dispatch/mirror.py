@@ -111,6 +111,7 @@ class Mirror:
         self.orders: dict[str, LiveOrder] = {}
         self.last_order: LiveOrder | None = None
         self.held_by: defaultdict[str, set[str]] = defaultdict(set)
+        self._loads: defaultdict[str, int] = defaultdict(int)
         self.open_to: defaultdict[str, set[str]] = defaultdict(set)
 
     def load(self, crews: Iterable[Crew], orders: Iterable[tuple[Order, str | None, str | None]]) -> None:
@@ -200,9 +201,16 @@ class Mirror:
             self.held_by[crew].add(live.order.id)
         else:
             self.held_by[crew].discard(live.order.id)
+        if state in _HELD:
+            self._loads[crew] += sign
         if crew in self.crews:
-            held = sum(self.orders[order].order.state in _HELD for order in self.held_by[crew] if order in self.orders)
-            self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=held)
+            self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=self._loads[crew])
+
+    def expect(self, order: Order) -> None:
+        """Count an order that a crew holds since just now, before the log says so: it may be full now."""
+        live, crew = self.orders.get(order.id), self.crews.get(order.crew or "")
+        if live is not None and crew is not None and live.order.version < order.version:
+            self.crews[crew.id] = msgspec.structs.replace(crew, load=crew.load + 1)
 
     def _fold_crew(self, event: Logged, name: str) -> None:
         assert event.crew is not None

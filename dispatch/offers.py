@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dispatch.city import City
-from dispatch.crews import Candidate, Crew, candidates
+from dispatch.crews import Candidate, Crew, candidates, obstacles
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
 from dispatch.policy import machine_takes_over
@@ -33,6 +33,13 @@ def window_end(terms: Terms, now: datetime) -> datetime:
         return terms.closes_at
     window = timedelta(seconds=terms.window_s)
     return terms.closes_at + ((now - terms.closes_at) // window + 1) * window
+
+
+async def _window_in_force(tx: "Tx", order: Order, terms: Terms) -> datetime:
+    """Return when the window in force ends; one that is over and whose bids wait to be judged stays as it is."""
+    if terms.mode == "sealed" and terms.closes_at <= tx.now and await tx.crews.open_bids(order):
+        return terms.closes_at
+    return window_end(terms, tx.now)
 
 
 def circle(order: Order, terms: Terms, crews: Iterable[Crew], city: City) -> list[Candidate]:
@@ -118,7 +125,7 @@ async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) ->
         ring=ring,
         widen_at=terms.widen_at[1:],
         zones=city.ring_zones(order.zone, ring),
-        closes_at=window_end(terms, tx.now),
+        closes_at=await _window_in_force(tx, order, terms),
     )
     order = order.changed(offer=terms)
     known = await tx.orders.offered(order)
@@ -137,8 +144,10 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     crew = (await tx.crews.find([crew_id])).get(crew_id)
     if crew is None or crew.position is None or not order_ids:
         return
-    orders = await tx.orders.lock(sorted(order_ids))
-    known = await tx.orders.offered_to(crew_id, list(orders))
+    # Most are not for him: only what is gets locked, so that crews who come on do not hold up those who grab.
+    fit = [order.id for order in await tx.orders.find_all(order_ids) if _open_to(order, crew)]
+    orders = await tx.orders.lock(fit)
+    known = await tx.orders.offered_to(crew_id, fit)
     joined: list[tuple[Order, Candidate]] = []
     for order in orders.values():
         terms = order.offer
@@ -146,6 +155,11 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
             continue
         for candidate in circle(order, terms, [crew], city):
             joined.append((order, candidate))
-            told = {**offered(order, [candidate]), "closes_at": window_end(terms, tx.now)}
+            told = {**offered(order, [candidate]), "closes_at": await _window_in_force(tx, order, terms)}
             tx.record(Event.of_order("order.offered_to", order, actor="system:offers", offered=told))
     await tx.orders.add_to_rounds(joined)
+
+
+def _open_to(order: Order, crew: Crew) -> bool:
+    terms = order.offer
+    return terms is not None and not obstacles(order, crew, zones=terms.zones, excluded=order.excluded)

@@ -8,13 +8,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dispatch.background import Background
-from dispatch.errors import NotFound
 from dispatch.logs import configure_logs, logger
 from dispatch.planning import assign_due
 from dispatch.store.orders import ORDERS
 
 if TYPE_CHECKING:
+    from dispatch.city import City
     from dispatch.config import Settings
+    from dispatch.store import Tx
 
 EVERY_S = 0.25
 MOST = 100
@@ -28,11 +29,13 @@ async def tick(background: Background) -> int:
     assigned = 0
     for row in due:
         city_id, order_id = row["city_id"], row["order_id"]
-        city, crews = await background.city(city_id), await background.crews(city_id)
-        try:
-            assigned += await background.db.run(city_id, lambda tx: assign_due(tx, order_id, crews, city))  # noqa: B023 - run at once
-        except NotFound:
-            continue
+        city = await background.city(city_id)
+
+        async def step(tx: "Tx", city_id: str = city_id, order_id: str = order_id, city: "City" = city) -> bool:
+            # Looked at anew in each attempt: the crew that was picked before may be the one that has no room now.
+            return await assign_due(tx, order_id, await background.crews(city_id), city)
+
+        assigned += sum(await background.do(city_id, order_id, step))
     return assigned
 
 

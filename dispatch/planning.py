@@ -52,6 +52,8 @@ async def assign_due(tx: "Tx", order_id: str, crews: Collection[Crew], city: Cit
     order = await tx.orders.lock_one(order_id)
     if order.offer is None or order.cycle != seen.cycle:
         return False
+    if order.offer.mode == "sealed" and await tx.crews.open_bids(order):
+        return False  # one came in while we looked
     if best is None:
         await _nobody(tx, order, why)
         return False

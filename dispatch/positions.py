@@ -34,6 +34,17 @@ class Positions:
         mirror.locate(fix.crew, Location(fix.lon, fix.lat), fix.received_at)
         self._moved[mirror.city.id][fix.crew] = fix
 
+    def forget(self, city_id: str, crew_id: str) -> None:
+        """Drop what is not written yet of a crew whose shift ends."""
+        if city_id in self._fixes:
+            self._fixes[city_id] = [fix for fix in self._fixes[city_id] if fix.crew != crew_id]
+        self._moved[city_id].pop(crew_id, None)
+
+    async def write(self, city_id: str, fix: Fix) -> None:
+        """Write a fix at once."""
+        async with self._db.connection() as conn:
+            await CrewRows(conn, city_id).save_fixes([fix])
+
     async def flush(self, city_id: str | None = None) -> None:
         """Write what has come in; where the database does not answer, keep the newest for the next time."""
         for city in [city_id] if city_id else list(self._fixes):
@@ -47,8 +58,12 @@ class Positions:
                 self._fixes[city] = (fixes + self._fixes.get(city, []))[-10_000:]
                 raise
 
-    async def hear_others(self, mirrors: dict[str, Mirror]) -> None:
-        """Take over the fixes that other engines have written since the last look."""
+    async def hear_others(self, mirrors: dict[str, Mirror]) -> list[tuple[str, str]]:
+        """Take over the fixes that other engines have written since the last look.
+
+        Return (city, crew) of the crews whose place had not been known here.
+        """
+        fresh = []
         async with self._db.connection() as conn:
             now = await conn.fetchval("SELECT now()")
             rows = await conn.fetch(CREWS["positions_since"], (self._seen_until or now) - OVERLAP)
@@ -56,8 +71,12 @@ class Positions:
         for row in rows:
             mirror = mirrors.get(row["city_id"])
             crew = mirror.crews.get(row["crew_id"]) if mirror else None
-            if mirror is None or crew is None or (crew.position_at and crew.position_at >= row["received_at"]):
+            if mirror is None or crew is None or not crew.on_shift:
                 continue
+            if crew.position_at and crew.position_at >= row["received_at"]:
+                continue
+            if crew.position is None:
+                fresh.append((row["city_id"], row["crew_id"]))
             self._notice(
                 mirror,
                 Fix(
@@ -69,6 +88,7 @@ class Positions:
                     received_at=row["received_at"],
                 ),
             )
+        return fresh
 
     def moved(self, city_id: str) -> list[dict[str, Any]]:
         """Return the newest fix of each crew that moved since the last call."""

@@ -121,6 +121,7 @@ class Relay:
         self._on_zones = on_zones
         self._on_event = on_event
         self._reading = asyncio.Lock()
+        self._zones_due = False
 
     async def catch_up(self) -> int:
         """Read to the end of the log and tell everybody; return how many events that were.
@@ -130,12 +131,15 @@ class Relay:
         told = 0
         async with self._reading:
             while True:
+                if self._zones_due:
+                    await self._on_zones()
+                    self._zones_due = False
                 async with self.db.connection() as conn:
                     rows = await conn.fetch(LOG["read_with_particulars"], self.mirror.city.id, self.mirror.seq, PAGE)
                 for row in rows:
                     await self._tell(row)
                 told += len(rows)
-                if len(rows) < PAGE:
+                if len(rows) < PAGE and not self._zones_due:
                     return told
 
     async def _tell(self, row: Any) -> None:
@@ -152,7 +156,7 @@ class Relay:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live)
         else:
             if event.kind == "zones.replaced":
-                await self._on_zones()
+                self._zones_due = True  # before the next page; where that fails, before the next look
             if self.hub.consoles[city]:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
         self._on_event(event, data)

@@ -52,11 +52,11 @@ def at_the_door(place: Location | None, fixes: Iterable[Mapping[str, Any]]) -> b
 async def report_progress(tx: "Tx", crew_id: str, word: Progress, *, city: City) -> ProgressAck:
     """Take a crew's word on an order that it holds; the same message id gets the same answer."""
     if (known := await tx.crews.known_command(crew_id, word.id)) is not None:
-        return _repeat(known, word)
+        return _repeat(known, word.id, word.order, word.to)
     crew = await tx.crews.lock_one(crew_id)
     order = (await tx.orders.lock([word.order])).get(word.order)
     if (known := await tx.crews.known_command(crew_id, word.id)) is not None:
-        return _repeat(known, word)
+        return _repeat(known, word.id, word.order, word.to)
     answer = await _take(tx, crew, order, word, city)
     await tx.crews.insert_command(
         crew_id, word.id, kind=word.to, order_id=word.order, device_at=word.at, now=tx.now, answer=answer
@@ -64,9 +64,9 @@ async def report_progress(tx: "Tx", crew_id: str, word: Progress, *, city: City)
     return answer
 
 
-def _repeat(known: Mapping[str, Any], word: Progress) -> ProgressAck:
-    if known["order_id"] != word.order or known["kind"] != word.to:
-        return ProgressAck(word.id, word.order, error="id_reused", detail="this id named another command before")
+def _repeat(known: Mapping[str, Any], message_id: str, order_id: str, kind: str) -> ProgressAck:
+    if known["order_id"] != order_id or known["kind"].partition(":")[0] != kind:
+        return ProgressAck(message_id, order_id, error="id_reused", detail="this id named another command before")
     return msgspec.json.decode(known["answer"], type=ProgressAck)
 
 
@@ -125,11 +125,12 @@ async def decline(
     tx: "Tx", crew_id: str, message_id: str, order_id: str, reason: str | None
 ) -> tuple[ProgressAck, bool]:
     """Keep a crew's no to an offer; also return whether everybody has answered now."""
-    known = await tx.crews.known_command(crew_id, message_id)
     order = (await tx.orders.lock([order_id])).get(order_id)
     if order is None:
         return ProgressAck(message_id, order_id, error="unknown_order", detail="no such order in this city"), False
-    if known is None and order.state is State.OFFERED:
+    if (known := await tx.crews.known_command(crew_id, message_id)) is not None:
+        return _repeat(known, message_id, order_id, "decline"), False
+    if order.state is State.OFFERED:
         await tx.crews.insert_command(
             crew_id,
             message_id,

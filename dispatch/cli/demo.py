@@ -17,10 +17,17 @@ REPORTS_PER_CREW = 0.75
 """Reports an hour for each crew at speed 1 that keep a fleet busy without swamping it: about half of what it can do."""
 
 _pace = (
-    click.option("--reports-per-hour", type=click.FloatRange(min=0, min_open=True), help="Default: what suits crews."),
-    click.option("--speed", type=click.FloatRange(0.1, 1000), default=DEFAULT_SPEED, show_default=True,
-                 help="How many times faster than life crews drive and repair; service clocks stay real."),
-)  # fmt: skip
+    click.option(
+        "--reports-per-hour", type=click.FloatRange(min=0, min_open=True), help="Default: crews x speed x 3/4."
+    ),
+    click.option(
+        "--speed",
+        type=click.FloatRange(0.1, 1000),
+        default=DEFAULT_SPEED,
+        show_default=True,
+        help="How many times faster than life crews drive and repair; service clocks stay real.",
+    ),
+)
 
 
 def _with_pace(command: F) -> F:

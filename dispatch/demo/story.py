@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.cells import cell_len
+from rich.columns import Columns
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -75,13 +76,13 @@ async def narrate(watch: CityWatch) -> None:
         while True:
             told_first = told_first or _tell_first(watch, began)
             if time.monotonic() - said_at >= PLAIN_EVERY_S:
-                console.print(figures(watch))
+                console.print(Text("  ").join(figures(watch)))
                 said_at = time.monotonic()
             await asyncio.sleep(EVERY_S)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             told_first = told_first or _tell_first(watch, began)
-            live.update(figures(watch), refresh=True)
+            live.update(Columns(figures(watch), padding=(0, 2)), refresh=True)
             await asyncio.sleep(EVERY_S)
 
 
@@ -92,22 +93,19 @@ def _tell_first(watch: CityWatch, began: float) -> bool:
     return watch.arrived > 0
 
 
-def figures(watch: CityWatch) -> Text:
-    """Return the status line: what happened since the start, and what is open now."""
+def figures(watch: CityWatch) -> list[Text]:
+    """Return the figures of the status line: what happened since the start, and what is open now."""
     states = watch.states
     with_dispatcher = sum(states[state] for state in ("unzoned", "held", "suspended", "transferred"))
     under_way = sum(states[state] for state in ("claimed", "en_route", "arrived"))
-    parts = [
+    parts = (
         ("报修 reports", watch.reported, ""),
         ("待抢 offered", states["offered"], "yellow"),
         ("已接 claimed", watch.claimed, ""),
         ("在办 under way", under_way, ""),
         ("到场 arrived", watch.arrived, ""),
         ("办结 resolved", watch.resolved, "green"),
-        ("调度 with dispatcher", with_dispatcher, ""),
+        ("待处理 waiting", with_dispatcher, ""),
         ("超时 late", watch.late, "red" if watch.late else ""),
-    ]
-    line = Text(overflow="ellipsis", no_wrap=True)
-    for words, count, style in parts:
-        line.append(f"{words} ", style="dim").append(f"{count}  ", style=style)
-    return line
+    )
+    return [Text.assemble((f"{words} ", "dim"), (f"{count}", style)) for words, count, style in parts]

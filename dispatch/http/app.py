@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import MethodNotAllowed, NotFound, PayloadTooLarge, SanicException
-from sanic.response import html, json, raw
+from sanic.response import json, raw
 
 from dispatch import errors
 from dispatch.errors import DispatchError, Unavailable
@@ -28,6 +28,19 @@ SUBPROTOCOL = "qiangdan.v1"
 FRAME_LIMIT = 64 * 1024
 THROWN_AWAY = 256 * 1024 * 1024
 PAGES = {"/": "index.html", "/crew": "crew.html", "/console": "console.html", "/sla": "sla.html"}
+ASSETS = {
+    "style.css": "text/css; charset=utf-8",
+    **{f"{name}.js": "text/javascript; charset=utf-8" for name in ("common", "map", "index", "crew", "console", "sla")},
+}
+"""What the pages load, under `/pages/`; nothing comes from elsewhere."""
+PAGE_HEADERS = {
+    # `data:` is the empty icon, so that browsers do not ask for another.
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 log = logger("http")
 
 
@@ -127,13 +140,6 @@ def _mount_sockets(app: App, engine: "Engine") -> None:
     async def _watch(_app: App) -> None:
         _app.ctx.watching = asyncio.create_task(watch.run())
 
-        def replaced(city: str, crew: str, session: str) -> None:
-            line = engine.hub.crews[city].get(crew)
-            if line is not None and engine.sessions.get((city, crew)) != session:
-                line.close(4409, "another connection of this crew has taken over")
-
-        engine.on_replaced = replaced
-
     @app.before_server_stop
     async def _unwatch(_app: App) -> None:
         _app.ctx.watching.cancel()
@@ -166,15 +172,14 @@ def foreign(request: Request) -> bool:
 
 def _mount_pages(app: App) -> None:
     folder = resources.files("dispatch.http").joinpath("pages")
-    for path, file in PAGES.items():
-        page = folder.joinpath(file).read_text(encoding="utf-8")
+    files = {path: (name, "text/html; charset=utf-8") for path, name in PAGES.items()}
+    files |= {f"/pages/{name}": (name, kind) for name, kind in ASSETS.items()}
+    for path, (name, kind) in files.items():
+        content = folder.joinpath(name).read_bytes()
 
-        @app.get(path, name=f"page_{file.removesuffix('.html')}")
-        async def show(_request: Request, page: str = page) -> HTTPResponse:
-            return html(
-                page,
-                headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:"},
-            )
+        @app.get(path, name=f"page_{name.replace('.', '_')}")
+        async def show(_request: Request, content: bytes = content, kind: str = kind) -> HTTPResponse:
+            return raw(content, content_type=kind, headers=PAGE_HEADERS)
 
 
 def _mount_errors(app: App) -> None:

@@ -5,7 +5,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from ulid import ULID
 
 from crew_client.protocol import (
     Ack,
@@ -65,7 +64,6 @@ class CrewSession(Session):
     roles: frozenset[Role] = frozenset({"crew"})
     desk: "CityDesk | None" = None
     crew = ""
-    session = ""
     fix: Fix | None = None
     bucket: TokenBucket | None = None
 
@@ -117,8 +115,6 @@ class CrewSession(Session):
         missed = self._missed(desk, hello)
         mirror = desk.mirror
         seq = hello.resume_after if missed is not None and hello.resume_after is not None else mirror.seq
-        self.session = str(ULID())
-        self.engine.sessions[(city, self.crew)] = self.session
         replaced = self.engine.hub.join(city, self.crew, self.line)
         if replaced is not None:
             replaced.close(4409, "another connection of this crew has taken over")
@@ -126,7 +122,9 @@ class CrewSession(Session):
         for frame in missed or ():
             self.line.send(frame)
         self.desk = desk
-        self.engine.bus.took(city, self.crew, self.session)
+        self.engine.new_session(city, self.crew)
+        if (crew := mirror.crews.get(self.crew)) is not None and crew.on_shift:
+            self.engine.join_open_later(city, self.crew)
 
     async def _reach(self, city: str) -> "CityDesk":
         """Return the desk of the city, with everything read that is committed by now."""

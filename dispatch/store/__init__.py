@@ -3,7 +3,7 @@
 `Database.transaction` is the edge that commits; what happens inside it gets a `Tx` and never commits itself.
 """
 
-from dispatch.store.database import Database, OutcomeUnknown, TryAgain
+from dispatch.store.database import Contended, Database, OutcomeUnknown, TryAgain
 from dispatch.store.tx import Tx
 
-__all__ = ["Database", "OutcomeUnknown", "TryAgain", "Tx"]
+__all__ = ["Contended", "Database", "OutcomeUnknown", "TryAgain", "Tx"]

@@ -23,9 +23,11 @@ WHERE c.city_id = $1 AND c.crew_id = n.crew_id
 -- name: set_score: the service score after a rating
 UPDATE crew SET score = $3 WHERE city_id = $1 AND crew_id = $2
 
--- name: save_positions: the newest fix of each crew; an older one never replaces a newer
+-- name: save_positions: the newest fix of each crew on shift; an older one never replaces a newer
 INSERT INTO crew_position (city_id, crew_id, lon, lat, accuracy_m, device_at, received_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::timestamptz[], $7::timestamptz[])
+SELECT n.* FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::timestamptz[], $7::timestamptz[])
+    AS n (city_id, crew_id, lon, lat, accuracy_m, device_at, received_at)
+JOIN crew AS c ON c.city_id = n.city_id AND c.crew_id = n.crew_id AND c.on_shift
 ON CONFLICT (city_id, crew_id) DO UPDATE
 SET lon = excluded.lon, lat = excluded.lat, accuracy_m = excluded.accuracy_m, device_at = excluded.device_at,
     received_at = excluded.received_at
@@ -34,9 +36,11 @@ WHERE crew_position.received_at <= excluded.received_at
 -- name: forget_position: whereabouts are nobody's business after the shift
 DELETE FROM crew_position WHERE city_id = $1 AND crew_id = $2
 
--- name: save_fixes: the fixes of crews that hold an order
+-- name: save_fixes: the fixes of crews on shift
 INSERT INTO crew_fix (city_id, crew_id, lon, lat, accuracy_m, device_at, received_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::timestamptz[], $7::timestamptz[])
+SELECT n.* FROM unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::timestamptz[], $7::timestamptz[])
+    AS n (city_id, crew_id, lon, lat, accuracy_m, device_at, received_at)
+JOIN crew AS c ON c.city_id = n.city_id AND c.crew_id = n.crew_id AND c.on_shift
 
 -- name: fixes_since: a crew's fixes since a moment, oldest first
 SELECT lon, lat, accuracy_m, device_at, received_at FROM crew_fix

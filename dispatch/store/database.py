@@ -28,16 +28,16 @@ GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # "another operation is in progress": the connection died in the middle of one
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
     ConnectionError,
     OSError,
     TimeoutError,
 )
-"""The database did not answer, or went away while it did."""
+"""The database did not answer, went away while it did, or cannot do its work: no disk, no memory, only a copy."""
 
 CROSSED = (
     asyncpg.DeadlockDetectedError,
@@ -53,6 +53,10 @@ class TryAgain(Exception):
 
 class OutcomeUnknown(Unavailable):
     """The database went away during the commit; ask again with the same key to learn what became of it."""
+
+
+class Contended(Unavailable):
+    """Too many are changing the same rows at once; nothing was taken, try again in a moment."""
 
 
 class Database:
@@ -102,7 +106,7 @@ class Database:
             async with pool.acquire(timeout=5) as conn:
                 yield conn
         except GONE as error:
-            raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+            raise Unavailable(why_unavailable(error)) from error
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
@@ -116,7 +120,7 @@ class Database:
 
         Raises `Unavailable` where nothing was done, `OutcomeUnknown` where the commit's answer was lost.
         """
-        committing = False
+        committing = committed = False
         pool = await self.open()
         try:
             async with pool.acquire(timeout=5) as conn:
@@ -131,11 +135,13 @@ class Database:
                     raise
                 committing = True
                 await running.commit()
-                committing = False
+                committed = True
         except GONE as error:
-            if committing:
+            # What is committed stays so, also where the connection dies as it goes back to the pool.
+            if committing and not committed:
                 raise OutcomeUnknown() from error
-            raise Unavailable(f"the database does not answer: {type(error).__name__}") from error
+            if not committed:
+                raise Unavailable(why_unavailable(error)) from error
         if tx.last_seq is not None:
             self.on_commit(city_id)
 
@@ -153,7 +159,7 @@ class Database:
             except (TryAgain, *CROSSED):
                 crossed += 1
                 if crossed > 10:
-                    raise Unavailable("the order is being changed by too many at once; try again") from None
+                    raise Contended() from None
                 await asyncio.sleep(0.002 * crossed)
             except Unavailable:
                 lost += 1
@@ -167,6 +173,15 @@ async def _leave_as_it_is(_conn: object) -> None:
 
     A transaction left open is rolled back all the same.
     """
+
+
+def why_unavailable(error: BaseException) -> str:
+    """Return the sentence for an error of `GONE`."""
+    if isinstance(error, asyncpg.DiskFullError):
+        return "the disk of the database is full; nothing was taken, make room there"
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return "the database took too long; nothing was taken, try again in a moment"
+    return f"the database does not answer: {type(error).__name__}"
 
 
 async def _roll_back(running: asyncpg.transaction.Transaction) -> None:

@@ -59,6 +59,10 @@ class OrderRows:
             raise NotFound(f"no order {order_id} in this city")
         return order_of(row)
 
+    async def find_all(self, order_ids: Collection[str]) -> list[Order]:
+        """Return those of the orders that exist, not locked."""
+        return [order_of(row) for row in await self._conn.fetch(ORDERS["find_orders"], self._city, list(order_ids))]
+
     async def lock(self, order_ids: Sequence[str]) -> dict[str, Order]:
         """Lock orders in a fixed order and return those that exist; crews must be locked before."""
         rows = await self._conn.fetch(ORDERS["lock_orders"], self._city, list(order_ids))

@@ -42,7 +42,7 @@ class Socket:
         self.closed = asyncio.Event()
         self._judge = judge
         self._news = asyncio.Event()
-        self._position = 0
+        self._returned: set[int] = set()
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -105,20 +105,24 @@ class Socket:
     async def expect(
         self, kind: str, /, *, within_s: float = WITHIN_S, where: Callable[[Frame], bool] | None = None, **fields: Any
     ) -> Frame:
-        """Return the next frame of a kind with these fields, leaving out what comes before it."""
+        """Return the first such frame that no other call has returned, as soon as it is there."""
         give_up_at = monotonic() + within_s
-        at = self._position
+        at = 0
         while True:
             while at < len(self.frames):
                 frame = self.frames[at]
                 at += 1
-                if frame["type"] == kind and _has(frame, fields) and (where is None or where(frame)):
-                    self._position = at
+                if (
+                    frame["type"] == kind
+                    and at not in self._returned
+                    and _has(frame, fields)
+                    and (where is None or where(frame))
+                ):
+                    self._returned.add(at)
                     return frame
             left = give_up_at - monotonic()
             if left <= 0 or self.closed.is_set():
-                seen = self.frames[self._position :]
-                raise AssertionError(f"no {kind} {fields} came (closed: {self.close_code}); there was {seen}")
+                raise AssertionError(f"no {kind} {fields} came (closed: {self.close_code}); there was {self.frames}")
             self._news.clear()
             try:
                 await asyncio.wait_for(self._news.wait(), left)

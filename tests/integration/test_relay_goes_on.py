@@ -1,0 +1,36 @@
+"""Reading a city's log goes on where it stopped, whatever failed in between."""
+
+import pytest
+
+from dispatch.config import Settings
+from dispatch.engine import Engine
+from dispatch.errors import Unavailable
+from dispatch.store import Database
+from tests.town import Town, zone_map
+
+
+async def test_a_map_that_could_not_be_read_when_it_was_replaced_is_read_at_the_next_look(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, settings = Database(database), Settings(database_url=database)
+    town = await Town.found(db, "town", settings)
+    engine = Engine(settings, database)
+    desk = await engine.desk("town")
+    reload, failures = engine._reload_zones, 1
+
+    async def fails_at_first(*args: object) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise Unavailable
+        await reload(desk.mirror)
+
+    monkeypatch.setattr(engine, "_reload_zones", fails_at_first)
+    await town.put_zones(zone_map(count=2))
+    with pytest.raises(Unavailable):
+        await desk.relay.catch_up()
+    await desk.relay.catch_up()
+    assert desk.mirror.city.zones is not None
+    assert desk.mirror.city.zones.version == 2
+    await engine.stop()
+    await db.close()
