@@ -14,7 +14,8 @@ from dispatch.logs import logger
 log = logger(__name__)
 
 BACK_OFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-LIVED_WELL_S = 30.0
+LIVED_WELL_S = 5.0
+"""Who lived this long had started well: what ended it was bad luck, and its next start is at once."""
 GIVE_UP_AFTER = 5
 
 
@@ -23,6 +24,11 @@ class ChildSpec(NamedTuple):
 
     name: str
     arguments: Sequence[str]
+
+
+def lives_in_a_row(short_lives: int, lived_s: float) -> int:
+    """Return how many lives in a row were short, after one more of this length; one that was not is the first again."""
+    return 1 if lived_s >= LIVED_WELL_S else short_lives + 1
 
 
 def back_off_s(short_lives: int) -> float:
@@ -100,7 +106,7 @@ class Child:
             if self._stopping:
                 return
             lived_s = time.monotonic() - started_at
-            self.short_lives = 1 if lived_s >= LIVED_WELL_S else self.short_lives + 1
+            self.short_lives = lives_in_a_row(self.short_lives, lived_s)
             self.restarts += 1
             if self.short_lives >= GIVE_UP_AFTER:
                 self.failed_at_once.set()

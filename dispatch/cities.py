@@ -57,6 +57,7 @@ def bare_city(city_id: str, settings: "Settings") -> City:
         default_policy=settings.grab,
         targets=settings.clocks,
         travel=MetricTravel(speed_mps=settings.travel.speed_mps, detour=settings.travel.detour),
+        stale_s=settings.positions.stale_s,
     )
 
 

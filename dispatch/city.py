@@ -13,7 +13,10 @@ from geo import ZoneIndex, parse_zones
 
 
 class City(Struct, frozen=True):
-    """A city as the steps see it: a value, replaced whole when its zones change."""
+    """A city as the steps see it: a value, replaced whole when its zones change.
+
+    A crew that was last heard of more than `stale_s` seconds ago may have a dead phone.
+    """
 
     id: str
     zones: ZoneIndex | None
@@ -21,6 +24,7 @@ class City(Struct, frozen=True):
     default_policy: GrabPolicy
     targets: Targets
     travel: Travel
+    stale_s: float = 600.0
 
     def locate(self, place: Location | None) -> str | None:
         """Return the zone of a place, None outside every zone or where the place is not known."""

@@ -84,9 +84,10 @@ class SocketSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class PositionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How long the whereabouts of crews are kept."""
+    """How long the whereabouts of crews are kept, and how old they may be before the machine prefers other crews."""
 
     keep_days: Annotated[int, Meta(ge=1, le=366)] = 7
+    stale_s: Seconds = 600
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

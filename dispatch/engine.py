@@ -377,11 +377,7 @@ class Engine:
 
         Each transaction locks few orders: on a bad day thousands are open, and crews grab them meanwhile.
         """
-        waiting = [
-            live.order
-            for live in mirror.orders.values()
-            if live.order.state == "offered" and crew_id not in live.offered
-        ]
+        waiting = mirror.not_yet_offered(crew_id)
         waiting.sort(key=lambda order: (-order.severity, order.reported_at))
         for start in range(0, len(waiting), JOIN_AT_ONCE):
             crew = mirror.crews.get(crew_id)

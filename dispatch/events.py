@@ -1,13 +1,14 @@
 """The rows of a city's event log, as the step modules write them. Nothing else writes events.
 
 `kind` is a past participle. `data` of an order's event always holds `order`, the order as it is after the event,
-so that whoever keeps a copy replaces it and is right again. Three more members say what phones must be told:
+so that whoever keeps a copy replaces it and is right again. More members say what phones and consoles must be told:
 
 - `offered`: {"mode", "closes_at", "ring", "crews": [[crew, eta_s, distance_m], ...]}: these crews may grab it now;
 - `closed`: {"reason"}: the offer of `cycle` is over (`taken`, `assigned`, `withdrawn`, `expired`);
 - `bids`: [[crew, message id, reason], ...]: the verdicts of a sealed window;
 - `lost`: {"crew", "by", "reason"}: this crew holds it no longer;
-- `given`: {"crew", "by", "reason"}: this crew holds it now without having grabbed it.
+- `given`: {"crew", "by", "reason"}: this crew holds it now without having grabbed it;
+- `left`: {"zone", "location"}: where the order was before, if the event moved it.
 
 Events carry ids, never names or phone numbers.
 """

@@ -173,8 +173,8 @@ class GrabDesk:
             self._metrics.grabs.labels(verdict).inc(count)
         if len(self._taken) > self._taken_most:
             self._forget_taken()
-        for full in complete(judged.answers):
-            self._on_complete(full)
+        for complete_order in complete(judged.answers):
+            self._on_complete(complete_order)
 
     def _forget_taken(self) -> None:
         """Keep only what the mirror does not show yet; the next time comes when twice as much is there."""

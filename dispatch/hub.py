@@ -15,7 +15,7 @@ from msgspec import Struct
 from crew_client.protocol import Location
 from dispatch.crews import Crew
 from dispatch.deliveries import Delivery, order_text, say
-from dispatch.mirror import LiveOrder, Mirror
+from dispatch.mirror import Left, LiveOrder, Mirror
 
 HISTORY = 256
 """How many frames of one crew are kept for its resume."""
@@ -97,10 +97,16 @@ class Hub:
         if line is not None:
             line.send(delivery.frame)
 
-    def tell_consoles(self, city: str, frame: str, *, seq: int, live: LiveOrder | None = None) -> None:
-        """Send an event to the consoles that want it; one that is no order's goes to all."""
+    def tell_consoles(
+        self, city: str, frame: str, *, seq: int, live: LiveOrder | None = None, left: Left | None = None
+    ) -> None:
+        """Send an event to the consoles that want its order, or wanted it where it was; to all where it has none."""
         for line in list(self.consoles[city]):
-            if seq > line.skip_until and (live is None or line.wants(live.order.zone, live.order.location)):
+            if seq > line.skip_until and (
+                live is None
+                or line.wants(live.order.zone, live.order.location)
+                or (left is not None and line.wants(left.zone, left.location))
+            ):
                 line.send(frame)
 
     def lines(self) -> Iterator[Line]:

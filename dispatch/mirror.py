@@ -53,6 +53,13 @@ class Lost(Struct, frozen=True):
     reason: str | None = None
 
 
+class Left(Struct, frozen=True):
+    """The member `left`: where the order was."""
+
+    zone: str | None
+    location: Location | None
+
+
 class OrderData(Struct, frozen=True):
     """What the data of an order's event may hold; see `dispatch.events`."""
 
@@ -63,6 +70,7 @@ class OrderData(Struct, frozen=True):
     bids: tuple[tuple[str, str, str], ...] = ()
     lost: Lost | None = None
     given: Lost | None = None
+    left: Left | None = None
 
 
 class CrewData(Struct, frozen=True):
@@ -88,6 +96,7 @@ class LiveOrder(Struct):
     mode: str = "sealed"
     closes_at: datetime | None = None
     window_s: float = 0.0
+    zones: tuple[str, ...] | None = None
     offered: dict[str, tuple[float, float]] = field(default_factory=dict)
     closed_to: tuple[str, ...] = ()
     changed: bool = True
@@ -128,6 +137,7 @@ class Mirror:
             )
             if order.offer:
                 live.mode, live.closes_at, live.window_s = order.offer.mode, order.offer.closes_at, order.offer.window_s
+                live.zones = order.offer.zones
             self.orders[order.id] = live
             self._index(live, 1)
 
@@ -180,6 +190,7 @@ class Mirror:
         if data.offered is not None:
             live.mode, live.closes_at = data.offered.mode, data.offered.closes_at
             live.window_s = data.offered.window_s
+            live.zones = data.offered.zones
             self._offer(live, data.offered.crews)
         live.cycle = data.cycle
         self.last_order = live
@@ -243,6 +254,21 @@ class Mirror:
             live = self.orders.get(order_id)
             if live is not None and live.order.state == "offered" and crew_id in live.offered:
                 yield live
+
+    def not_yet_offered(self, crew_id: str) -> list[PublicOrder]:
+        """Return the open orders that a crew was not offered though its zone and skills are asked for."""
+        crew = self.crews.get(crew_id)
+        if crew is None:
+            return []
+        home, skills = crew.home_zone, frozenset(crew.skills)
+        return [
+            live.order
+            for live in self.orders.values()
+            if live.order.state == "offered"
+            and (live.zones is None or home in live.zones)
+            and crew_id not in live.offered
+            and skills.issuperset(live.order.required_skills)
+        ]
 
     def held_orders(self, crew_id: str) -> Iterator[LiveOrder]:
         """Return the orders on a crew's list."""

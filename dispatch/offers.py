@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dispatch.city import City
-from dispatch.crews import Candidate, Crew, candidates, obstacles
+from dispatch.crews import Candidate, Crew, candidates
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
 from dispatch.policy import machine_takes_over
@@ -145,21 +145,21 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     if crew is None or crew.position is None or not order_ids:
         return
     # Most are not for him: only what is gets locked, so that crews who come on do not hold up those who grab.
-    fit = [order.id for order in await tx.orders.find_all(order_ids) if _open_to(order, crew)]
+    fit = [order.id for order in await tx.orders.find_all(order_ids) if _circle_of_one(order, crew, city)]
     orders = await tx.orders.lock(fit)
-    known = await tx.orders.offered_to(crew_id, fit)
+    known = await tx.orders.offered_to(crew_id, list(orders))
     joined: list[tuple[Order, Candidate]] = []
     for order in orders.values():
-        terms = order.offer
-        if terms is None or (order.id, order.cycle) in known:
+        if (order.id, order.cycle) in known:
             continue
-        for candidate in circle(order, terms, [crew], city):
+        for candidate in _circle_of_one(order, crew, city):
+            assert order.offer is not None
             joined.append((order, candidate))
-            told = {**offered(order, [candidate]), "closes_at": await _window_in_force(tx, order, terms)}
+            told = {**offered(order, [candidate]), "closes_at": await _window_in_force(tx, order, order.offer)}
             tx.record(Event.of_order("order.offered_to", order, actor="system:offers", offered=told))
     await tx.orders.add_to_rounds(joined)
 
 
-def _open_to(order: Order, crew: Crew) -> bool:
-    terms = order.offer
-    return terms is not None and not obstacles(order, crew, zones=terms.zones, excluded=order.excluded)
+def _circle_of_one(order: Order, crew: Crew, city: City) -> list[Candidate]:
+    """Return the crew as a candidate where the order is open and it may grab it, else nobody."""
+    return circle(order, order.offer, [crew], city) if order.offer is not None else []

@@ -150,6 +150,8 @@ async def override(
     outcome = _DO[word.action](order, desk)
     changed = msgspec.structs.replace(outcome.order, version=order.version + 1)
     members = await _aftermath(tx, order, changed, word, locked)
+    if (changed.zone, changed.location) != (order.zone, order.location):
+        members["left"] = {"zone": order.zone, "location": order.location}
     await tx.orders.save(changed)
     tx.record(
         Event.of_order(PAST[word.action], changed, actor=actor, action=word.action, reason=word.reason, **members)

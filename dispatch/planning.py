@@ -7,7 +7,7 @@ is eligible the order stays open to grabs, is looked at again every `RETRY`, and
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,9 +26,17 @@ RETRY = timedelta(seconds=5)
 ACTOR = "system:planner"
 
 
-def pick(order: Order, crews: Collection[Crew], city: City) -> tuple[Candidate | None, str]:
-    """Return the crew to send and why, or None and the reason why nobody can go, counted over the crews."""
-    ranked = candidates(order, crews, travel=city.travel)
+def pick(order: Order, crews: Collection[Crew], city: City, *, now: datetime) -> tuple[Candidate | None, str]:
+    """Return the crew to send and why, or None and the reason why nobody can go, counted over the crews.
+
+    A crew that has not been heard of for `positions.stale_s` is sent only where there is no other: its phone may be
+    dead, and nobody would know that nobody is on the way.
+    """
+    stale = timedelta(seconds=city.stale_s)
+    heard_of = [crew for crew in crews if crew.position_at is not None and now - crew.position_at <= stale]
+    ranked = candidates(order, heard_of, travel=city.travel)
+    if not ranked or not ranked[0].eligible:
+        ranked = candidates(order, crews, travel=city.travel)
     if ranked and ranked[0].eligible:
         best = ranked[0]
         return best, f"earliest predicted arrival, {best.eta_s:.0f} s" if best.eta_s is not None else "eligible"
@@ -47,7 +55,7 @@ async def assign_due(tx: "Tx", order_id: str, crews: Collection[Crew], city: Cit
         return False
     if seen.offer.mode == "sealed" and await tx.crews.open_bids(seen):
         return False  # the window's end is near, and whoever bid goes first
-    best, why = pick(seen, crews, city)
+    best, why = pick(seen, crews, city, now=tx.now)
     locked = await tx.crews.lock([best.crew]) if best else {}
     order = await tx.orders.lock_one(order_id)
     if order.offer is None or order.cycle != seen.cycle:

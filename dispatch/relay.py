@@ -153,7 +153,7 @@ class Relay:
                 self.hub.deliver(city, delivery)
                 sent += 1
             if self.hub.consoles[city]:
-                self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live)
+                self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live, left=data.left)
         else:
             if event.kind == "zones.replaced":
                 self._zones_due = True  # before the next page; where that fails, before the next look

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from dispatch.children import GIVE_UP_AFTER, LIVED_WELL_S, Child, ChildSpec, back_off_s
+from dispatch.children import GIVE_UP_AFTER, Child, ChildSpec, back_off_s, lives_in_a_row
 from dispatch.config import Settings, to_environment
 from dispatch.limits import raise_open_file_limit
 from dispatch.logs import logger
@@ -175,7 +175,7 @@ class Supervisor:
             status = await asyncio.to_thread(self._postgres.wait)
             if self._stop.is_set():
                 return
-            short_lives = 1 if time.monotonic() - started_at >= LIVED_WELL_S else short_lives + 1
+            short_lives = lives_in_a_row(short_lives, time.monotonic() - started_at)
             log.error("postgres died", status=status, restart_in_s=back_off_s(short_lives))
             await asyncio.sleep(back_off_s(short_lives))
             try:

@@ -9,9 +9,10 @@ from crew_client.protocol import Location
 from dispatch.access import Role
 from dispatch.deliveries import say
 from dispatch.errors import Unavailable
+from dispatch.events import Logged
 from dispatch.http.session import Session
 from dispatch.hub import snapshot
-from dispatch.mirror import order_data
+from dispatch.mirror import Left, order_data
 from dispatch.problems import problem_of
 from dispatch.relay import event_frame, logged
 from dispatch.store.tx import LOG
@@ -19,6 +20,7 @@ from dispatch.store.tx import LOG
 if TYPE_CHECKING:
     from dispatch.mirror import Mirror
 
+PAGE = 500
 REPLAY = 5_000
 """How many missed events are repeated; who missed more gets a snapshot."""
 
@@ -43,6 +45,7 @@ class ConsoleAck(Struct, frozen=True, tag="ack", forbid_unknown_fields=True):
     seq: Annotated[int, Meta(ge=0)]
 
 
+_place = msgspec.json.Decoder(Left)  # of an order, the two members that a filter asks for
 _decode = msgspec.json.Decoder(ConsoleHello | ConsolePing | ConsoleAck).decode
 
 
@@ -122,52 +125,43 @@ class ConsoleSession(Session):
         try:
             desk = await self.engine.desk(city)
             await desk.relay.catch_up()
-            missed = await self._missed(desk.mirror, hello)
+            if self._can_resume(desk.mirror, hello):
+                await self._resume(desk.mirror, hello.resume_after or 0)
+            else:
+                self.skip_until = desk.mirror.seq
+                self.line.send(snapshot(desk.mirror, self, server_time=self.engine.now()))
         except Unavailable as error:
             self.line.close(1013, error.detail[:100])
             return
-        mirror = desk.mirror
-        if missed is None:
-            self.skip_until = mirror.seq
-            self.line.send(snapshot(mirror, self, server_time=self.engine.now()))
-        else:
-            frames, self.skip_until = missed
-            self.line.send(
-                say(
-                    {
-                        "type": "snapshot",
-                        "resumed": True,
-                        "seq": hello.resume_after,
-                        "epoch": mirror.epoch,
-                        "server_time": self.engine.now(),
-                    }
-                )
-            )
-            for frame in frames:
-                self.line.send(frame)
         self.engine.hub.consoles[city].add(self)
         self.joined = True
 
-    async def _missed(self, mirror: "Mirror", hello: ConsoleHello) -> tuple[list[str], int] | None:
-        """Return the events after `resume_after` and where they end, or None where only a snapshot will do."""
+    def _can_resume(self, mirror: "Mirror", hello: ConsoleHello) -> bool:
+        """Return whether the events after `resume_after` will do, or only a whole snapshot."""
         after = hello.resume_after
         if after is None or (hello.epoch is not None and hello.epoch != mirror.epoch):
-            return None
-        if after > mirror.seq or mirror.seq - after > REPLAY:
-            return None
-        frames: list[str] = []
-        while after < mirror.seq:  # the log may grow while we read; nothing is awaited after the last look
+            return False
+        return mirror.seq - REPLAY <= after <= mirror.seq
+
+    async def _resume(self, mirror: "Mirror", after: int) -> None:
+        """Send the events after a position, no faster than they are read; nothing is awaited after the last look."""
+        began = {"type": "snapshot", "resumed": True, "seq": after, "epoch": mirror.epoch}
+        self.line.send(say({**began, "server_time": self.engine.now()}))
+        while after < mirror.seq and not self.line.closing:
             async with self.engine.db.connection() as conn:
-                rows = await conn.fetch(LOG["read"], mirror.city.id, after, REPLAY)
+                rows = await conn.fetch(LOG["read"], mirror.city.id, after, PAGE)
             for row in rows:
-                event = logged(row)
-                place = None
-                if event.order is not None:
-                    order = msgspec.json.decode(order_data.decode(event.data).order)
-                    spot = order["location"]
-                    place = Location(spot["lon"], spot["lat"]) if spot else None
-                    if not self.wants(order["zone"], place):
-                        continue
-                frames.append(event_frame(event))
+                if self._wants_event(event := logged(row)):
+                    self.line.send(event_frame(event))
+                    await self.line.drained()
             after = rows[-1]["seq"] if rows else mirror.seq
-        return frames, after
+        self.skip_until = after
+
+    def _wants_event(self, event: Logged) -> bool:
+        if event.order is None:
+            return True
+        data = order_data.decode(event.data)
+        place = _place.decode(data.order)
+        return self.wants(place.zone, place.location) or (
+            data.left is not None and self.wants(data.left.zone, data.left.location)
+        )

@@ -80,6 +80,11 @@ class SocketLine:
         finally:
             self._flushing = None
 
+    async def drained(self) -> None:
+        """Return when what is queued was sent, or the socket is over."""
+        while self._flushing is not None:
+            await asyncio.wait([self._flushing])
+
     def close(self, code: int, reason: str) -> None:
         """Close the socket as soon as what is queued was sent."""
         if self._closing is None:

@@ -1,7 +1,7 @@
 """The product as a stranger meets it: two engines, a planner and a clock-keeper as real processes on one database.
 
 They are started once; each test gets a city of its own in that database, so that tests cannot meet. What differs
-between installations is set on the second engine: it does not wait long for a silent phone.
+between installations is set on the second engine: it waits neither long for a silent phone nor for a slow one.
 """
 
 import asyncio
@@ -29,6 +29,9 @@ from tests.conftest import with_database
 SILENCE_S = 3
 """How long the second engine waits for a silent socket."""
 
+IMPATIENT = {"QIANGDAN_SOCKETS_IDLE_TIMEOUT_S": str(SILENCE_S), "QIANGDAN_SOCKETS_QUEUE": "100"}
+"""What is set on the second engine alone: little patience with who is silent, and with who does not read."""
+
 
 @pytest.fixture(scope="session")
 def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
@@ -51,7 +54,7 @@ def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for process, command in commands.items():
-            short = {"QIANGDAN_SOCKETS_IDLE_TIMEOUT_S": str(SILENCE_S)} if process == "engine-2" else {}
+            short = IMPATIENT if process == "engine-2" else {}
             with (folder / f"{process}.log").open("wb") as log:
                 running[process] = subprocess.Popen(
                     [sys.executable, "-m", "dispatch.cli", *command, "--config", str(config), "--log-format", "json"],

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import time
 from typing import Any
 
 import pytest
@@ -86,6 +87,21 @@ async def test_a_console_resumes_where_it_was(quick: City) -> None:
     await quick.report()
     await up_to_date(back, quick)
     assert back.seqs() == list(range(seen + 1, len(await quick.events()) + 1))
+
+
+async def test_a_long_absence_is_told_whole_no_faster_than_it_is_read(quick: City) -> None:
+    order = (await quick.report())["id"]
+    seen = len(await quick.events())
+    word = {"order": order, "action": "reprioritize", "reason": "长" * 2000}
+    batch = [{**word, "severity": 1 + n % 2} for n in range(150)]
+    for _ in range(6):
+        await quick.post("/overrides", batch, expect=200)
+    console = await quick.console(other_engine=True)
+    await console.say("hello", resume_after=seen)
+    time.sleep(0.5)  # this screen, and all of this process, stand still
+    assert (await console.expect("snapshot"))["resumed"] is True
+    await up_to_date(console, quick)
+    assert console.seqs() == list(range(seen + 1, seen + 901))
 
 
 @pytest.mark.parametrize("asked", [{"resume_after": 10**6}, {"resume_after": 1, "epoch": "another"}])

@@ -27,7 +27,7 @@ class Desk:
         """A fresh order in a state."""
         city = self.city
         if state == "unzoned":
-            return await city.report(location={"lon": 1, "lat": 1})
+            return await city.order((await city.report(location={"lon": 1, "lat": 1}))["id"])
         order = (await city.report())["id"]
         if state in ("claimed", "en_route", "arrived", "resolved", "closed", "suspended"):
             await city.override(order, "assign", crew=self.crew.id)
@@ -46,7 +46,8 @@ class Desk:
             await city.override(order, "merge", into=(await city.report())["id"])
         if state in ("held", "transferred", "cancelled"):
             action = {"held": "hold", "transferred": "transfer", "cancelled": "cancel"}[state]
-            await city.override(order, action, **({"to": "开发商"} if action == "transfer" else {}))
+            fields: dict[str, Any] = {"to": "开发商"} if action == "transfer" else {}
+            await city.override(order, action, **fields)
         found = await city.order(order)
         assert found["state"] == state
         return found

@@ -207,8 +207,14 @@ class World:
                 await desk.relay.catch_up()
             await asyncio.sleep(0)
             said = [await phone.say_what_is_due() for phone in self.phones]
-            if not any(said) and not self.engine._commands:
+            if not any(said) and not self.engine._commands and await self._told_everything():
                 return
+
+    async def _told_everything(self) -> bool:
+        """Whether the mirror is at the log's end: a command may have begun and ended while we looked elsewhere."""
+        async with self.town.db.connection() as conn:
+            head = await conn.fetchval("SELECT last_seq FROM city_log WHERE city_id = $1", self.town.id)
+        return bool(head == self.mirror.seq) and not self.engine._commands
 
     # What can happen.
 

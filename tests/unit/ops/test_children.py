@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from dispatch.children import GIVE_UP_AFTER, Child, ChildSpec, back_off_s
+from dispatch.children import GIVE_UP_AFTER, Child, ChildSpec, back_off_s, lives_in_a_row
 
 
 def test_the_first_restart_is_at_once_and_later_ones_wait_longer_up_to_a_limit() -> None:
@@ -10,6 +10,13 @@ def test_the_first_restart_is_at_once_and_later_ones_wait_longer_up_to_a_limit()
     assert waits[0] == 0
     assert waits == sorted(waits)
     assert waits[-1] == 10
+
+
+def test_a_child_that_works_and_is_killed_every_few_seconds_is_always_started_again_at_once() -> None:
+    short_lives = 0
+    for _ in range(20):
+        short_lives = lives_in_a_row(short_lives, 6.0)
+        assert back_off_s(short_lives) == 0
 
 
 async def test_a_child_that_ends_at_once_again_and_again_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
