@@ -13,6 +13,7 @@ from benchmarks.figures import Row, at_least, median, row
 from benchmarks.pgbench import CLIENTS, WITH_COUNTER, WITHOUT_COUNTER, Pgbench
 from benchmarks.stage import CITY, Stage, another_database, postgres, run_async, settings_for
 from crew_client.protocol import GrabResult
+from dispatch import garbage
 from dispatch.grab_desk import GrabDesk
 from dispatch.grabs import Ask
 from dispatch.metrics import Metrics
@@ -43,6 +44,7 @@ async def _measure(url: str, crews: int, claims: int, rounds: int) -> list[Row]:
 
     db = Database(url)
     mirror, _ = await load_mirror(db, CITY, settings_for(url))
+    garbage.settle()
     desk = GrabDesk(db, mirror, Metrics("bench", "bench"), on_complete=lambda order: None)
     running = asyncio.create_task(desk.run())
     ours, plain, counted = [], [], []

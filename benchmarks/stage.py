@@ -97,6 +97,11 @@ class Gathered:
         """Keep a statement for `write`."""
         self._calls[sql].append(arguments)
 
+    async def fetchval(self, sql: str, *arguments: Any) -> bool:
+        """Keep a statement that says whether it wrote something: here it always will."""
+        await self.execute(sql, *arguments)
+        return True
+
     async def write(self, conn: Connection) -> None:
         """Run what was kept."""
         for sql, arguments in self._calls.items():

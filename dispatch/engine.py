@@ -17,7 +17,7 @@ from ulid import ULID
 
 from crew_client.protocol import Progress, ProgressAck
 from dispatch import crews as crew_steps
-from dispatch import offers, visits
+from dispatch import garbage, offers, visits
 from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
 from dispatch.cities import load_city
@@ -93,6 +93,7 @@ class Engine:
             except Unavailable as error:
                 log.warning("waiting for the database", error=error.detail)
                 await asyncio.sleep(0.5)
+        garbage.settle()
         await self.bus.start(self._heard)
         self._spawn(self._poll(), "poll")
         self._spawn(self._flush(), "flush")
@@ -376,11 +377,7 @@ class Engine:
 
         Each transaction locks few orders: on a bad day thousands are open, and crews grab them meanwhile.
         """
-        waiting = [
-            live.order
-            for live in mirror.orders.values()
-            if live.order.state == "offered" and crew_id not in live.offered
-        ]
+        waiting = mirror.not_yet_offered(crew_id)
         waiting.sort(key=lambda order: (-order.severity, order.reported_at))
         for start in range(0, len(waiting), JOIN_AT_ONCE):
             crew = mirror.crews.get(crew_id)

@@ -1,26 +1,35 @@
-"""Where grabs wait together: while one commit is on its way to disk, those that arrive meanwhile form the next batch.
+"""Where grabs wait together: while commits are on their way to disk, those that arrive meanwhile form the next batch.
 
-One desk per engine and city. A batch holds a crew at most once, and an order in mode `first` at most once: who comes
-second for the same order is refused from memory as soon as the first has it, and his answer is kept like any other.
+One desk per engine and city, with `IN_FLIGHT` batches at a time: one is judged here while PostgreSQL works on the
+other. A crew stands in at most one batch at a time, and once in it; so does an order, but that in mode `sealed` a batch
+may hold many bids for it. So batches never wait for each other's rows, and a crew's grabs are judged in the order in
+which they came. Who comes second for the same order is refused from memory as soon as the first has it, and his
+answer is kept like any other.
+
 The database may go away at any time: the batch is then tried again until it answers, since every grab finds its own
 verdict by its message id. Nobody hears anything false in between; he waits.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from time import perf_counter
 
 from crew_client.protocol import GrabReason, GrabResult
 from dispatch.errors import Unavailable
-from dispatch.grabs import Acked, Answer, Ask, complete, judge_batch
+from dispatch.grabs import Acked, Answer, Ask, Judged, complete, judge_batch
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
 from dispatch.mirror import Mirror
-from dispatch.store import Database
+from dispatch.store import Database, Tx
 
 MOST = 1_000
 """The most grabs of one commit."""
+
+IN_FLIGHT = 2
+"""How many batches are on their way at a time."""
+
+Waiting = tuple[Ask, "asyncio.Future[Answer]"]
 
 log = logger("grabs")
 
@@ -33,8 +42,11 @@ class GrabDesk:
         self._mirror = mirror
         self._metrics = metrics
         self._on_complete = on_complete
-        self._waiting: deque[tuple[Ask, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._taken: dict[str, tuple[int, str]] = {}
+        self._taken_most = 10 * MOST
+        self._crews: set[str] = set()
+        self._orders: set[str] = set()
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -49,36 +61,51 @@ class GrabDesk:
 
     async def run(self) -> None:
         """Judge batches until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(IN_FLIGHT):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
         while True:
             await self._some.wait()
+            batch = self._next_batch()
+            if not batch:
+                self._some.clear()  # whoever waits, waits for a batch under way
+                continue
+            crews = {ask.crew for ask, _ in batch}
+            orders = {ask.order for ask, _ in batch if ask.refused is None}
+            self._crews |= crews
+            self._orders |= orders
             try:
-                batch = self._next_batch()
-                if batch:
-                    await self._judge(batch)
+                await self._judge(batch)
             finally:
-                if not self._waiting:
-                    self._some.clear()
+                self._crews -= crews
+                self._orders -= orders
+                if self._waiting:
+                    self._some.set()
+                elif not self._crews:
                     self._idle.set()
 
     async def settled(self) -> None:
         """Wait until no grab is under way."""
         await self._idle.wait()
 
-    def _next_batch(self) -> list[tuple[Ask, asyncio.Future[Answer]]]:
-        batch: list[tuple[Ask, asyncio.Future[Answer]]] = []
-        later: list[tuple[Ask, asyncio.Future[Answer]]] = []
+    def _next_batch(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        later: list[Waiting] = []
         crews: set[str] = set()
         orders: set[str] = set()
         while self._waiting and len(batch) < MOST:
             ask, future = self._waiting.popleft()
-            if ask.crew in crews:
+            if ask.crew in crews or ask.crew in self._crews:
                 later.append((ask, future))
                 continue
             if ask.refused is None and (reason := self._known(ask)):
                 ask = Ask(ask.crew, ask.message, ask.order, refused=reason)
             if ask.refused is None:
-                if ask.order in orders:
+                if ask.order in orders or ask.order in self._orders:
                     later.append((ask, future))
+                    crews.add(ask.crew)
                     continue
                 live = self._mirror.orders.get(ask.order)
                 if live is None or live.mode == "first":
@@ -102,13 +129,20 @@ class GrabDesk:
             return None
         return "taken" if live.order.crew is not None else None
 
-    async def _judge(self, batch: list[tuple[Ask, asyncio.Future[Answer]]]) -> None:
+    async def _judge(self, batch: list[Waiting]) -> None:
         asks = [ask for ask, _ in batch]
         city = self._mirror.city
+        fresh = True
+
+        async def step(tx: Tx) -> Judged:
+            nonlocal fresh
+            first, fresh = fresh, False
+            return await judge_batch(tx, asks, city, fresh=first)
+
         while True:
             begun = perf_counter()
             try:
-                judged = await self._db.run(city.id, lambda tx: judge_batch(tx, asks, city))
+                judged = await self._db.run(city.id, step)
                 break
             except Unavailable as error:
                 log.warning("grabs wait for the database", waiting=len(asks) + len(self._waiting), error=error.detail)
@@ -127,14 +161,28 @@ class GrabDesk:
         for order in judged.claimed:
             self._taken[order.id] = (order.cycle, order.crew or "")
             self._mirror.expect(order)
+        verdicts: Counter[str] = Counter()
         for (_, future), answer in zip(batch, judged.answers, strict=True):
             if isinstance(answer, GrabResult):
-                self._metrics.grabs.labels(answer.reason).inc()
+                verdicts[answer.reason] += 1
             elif isinstance(answer, Acked):
-                self._metrics.grabs.labels("bid").inc()
+                verdicts["bid"] += 1
             if not future.done():
                 future.set_result(answer)
-        if len(self._taken) > 10 * MOST:
-            self._taken = {order: taken for order, taken in self._taken.items() if order in self._mirror.orders}
+        for verdict, count in verdicts.items():
+            self._metrics.grabs.labels(verdict).inc(count)
+        if len(self._taken) > self._taken_most:
+            self._forget_taken()
         for complete_order in complete(judged.answers):
             self._on_complete(complete_order)
+
+    def _forget_taken(self) -> None:
+        """Keep only what the mirror does not show yet; the next time comes when twice as much is there."""
+        open_orders = self._mirror.orders
+        self._taken = {
+            order: (cycle, holder)
+            for order, (cycle, holder) in self._taken.items()
+            if (live := open_orders.get(order)) is not None
+            and (cycle > live.cycle or (cycle == live.cycle and live.order.state == "offered"))
+        }
+        self._taken_most = max(10 * MOST, 2 * len(self._taken))

@@ -195,19 +195,21 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     )
 
 
-async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
+async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False) -> Judged:
     """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once. Of several grabs of a `first` order the first in the batch wins.
+    `fresh` says that the messages are likely new: whether they are is then seen when their verdicts are written, and
+    where one is not, `TryAgain` is raised and nothing was done. Ask again without it.
     """
     live = [ask for ask in asks if ask.refused is None]
     crews = await tx.crews.lock([ask.crew for ask in live]) if live else {}
     orders = await tx.orders.lock([ask.order for ask in live]) if live else {}
-    known = await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
+    known = {} if fresh else await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
 
     answers: dict[tuple[str, str], Answer] = {}
     rows: list[GrabRow] = []
-    won: list[Order] = []
+    won: dict[int, Order] = {}
     bid_for: dict[str, Order] = {}
     for ask in asks:
         key = (ask.crew, ask.message)
@@ -226,7 +228,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
             elif order.state is State.OFFERED:
                 orders[order.id] = claimed(order, ask.crew, tx.now)
-                won.append(orders[order.id])
+                won[len(rows)] = orders[order.id]
         if verdict != BID:
             answers[key] = GrabResult(ask.message, ask.order, verdict == "won", verdict)
         cycle = order.cycle if order else 0
@@ -234,27 +236,23 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City) -> Judged:
             GrabRow(ask.crew, ask.message, ask.order, cycle, eta, distance, None if verdict == BID else verdict)
         )
     if won:
-        taken = await tx.orders.claim(won)
-        assert len(taken) == len(won), "an order under lock changed"
-        await tx.crews.add_load({order.crew: 1 for order in won if order.crew})
-        for order in won:
-            tx.record(
-                Event.of_order(
-                    "order.claimed",
-                    order,
-                    actor=f"crew:{order.crew}",
-                    mode="first",
-                    closed={"reason": "taken", "cycle": order.cycle},
-                )
-            )
-    if rows and await tx.crews.insert_grabs(tx.now, rows) < len(rows):
-        raise TryAgain  # the same message is being judged elsewhere: look at its answer
+        answered = await tx.settle(rows, {place: (order, _event(order)) for place, order in won.items()})
+    else:
+        answered = await tx.crews.insert_grabs(tx.now, rows) if rows else 0
+    if answered < len(rows):
+        raise TryAgain  # the same message was judged before, or is being judged elsewhere: look at its answer
     for order in bid_for.values():
         if await tx.orders.offered(order) <= await tx.orders.answered(order):
             for key, answer in answers.items():
                 if isinstance(answer, Acked) and answer.order == order.id:
                     answers[key] = Acked(answer.message, answer.order, answer.closes_at, complete=True)
-    return Judged([answers[(ask.crew, ask.message)] for ask in asks], won)
+    return Judged([answers[(ask.crew, ask.message)] for ask in asks], list(won.values()))
+
+
+def _event(order: Order) -> Event:
+    """Return the event of a grab that won in mode `first`."""
+    closed = {"reason": "taken", "cycle": order.cycle}
+    return Event.of_order("order.claimed", order, actor=f"crew:{order.crew}", mode="first", closed=closed)
 
 
 def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> Answer:

@@ -96,6 +96,7 @@ class LiveOrder(Struct):
     mode: str = "sealed"
     closes_at: datetime | None = None
     window_s: float = 0.0
+    zones: tuple[str, ...] | None = None
     offered: dict[str, tuple[float, float]] = field(default_factory=dict)
     closed_to: tuple[str, ...] = ()
     changed: bool = True
@@ -119,6 +120,7 @@ class Mirror:
         self.orders: dict[str, LiveOrder] = {}
         self.last_order: LiveOrder | None = None
         self.held_by: defaultdict[str, set[str]] = defaultdict(set)
+        self._loads: defaultdict[str, int] = defaultdict(int)
         self.open_to: defaultdict[str, set[str]] = defaultdict(set)
 
     def load(self, crews: Iterable[Crew], orders: Iterable[tuple[Order, str | None, str | None]]) -> None:
@@ -135,6 +137,7 @@ class Mirror:
             )
             if order.offer:
                 live.mode, live.closes_at, live.window_s = order.offer.mode, order.offer.closes_at, order.offer.window_s
+                live.zones = order.offer.zones
             self.orders[order.id] = live
             self._index(live, 1)
 
@@ -187,6 +190,7 @@ class Mirror:
         if data.offered is not None:
             live.mode, live.closes_at = data.offered.mode, data.offered.closes_at
             live.window_s = data.offered.window_s
+            live.zones = data.offered.zones
             self._offer(live, data.offered.crews)
         live.cycle = data.cycle
         self.last_order = live
@@ -208,9 +212,10 @@ class Mirror:
             self.held_by[crew].add(live.order.id)
         else:
             self.held_by[crew].discard(live.order.id)
+        if state in _HELD:
+            self._loads[crew] += sign
         if crew in self.crews:
-            held = sum(self.orders[order].order.state in _HELD for order in self.held_by[crew] if order in self.orders)
-            self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=held)
+            self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=self._loads[crew])
 
     def expect(self, order: Order) -> None:
         """Count an order that a crew holds since just now, before the log says so: it may be full now."""
@@ -249,6 +254,21 @@ class Mirror:
             live = self.orders.get(order_id)
             if live is not None and live.order.state == "offered" and crew_id in live.offered:
                 yield live
+
+    def not_yet_offered(self, crew_id: str) -> list[PublicOrder]:
+        """Return the open orders that a crew was not offered though its zone and skills are asked for."""
+        crew = self.crews.get(crew_id)
+        if crew is None:
+            return []
+        home, skills = crew.home_zone, frozenset(crew.skills)
+        return [
+            live.order
+            for live in self.orders.values()
+            if live.order.state == "offered"
+            and (live.zones is None or home in live.zones)
+            and crew_id not in live.offered
+            and skills.issuperset(live.order.required_skills)
+        ]
 
     def held_orders(self, crew_id: str) -> Iterator[LiveOrder]:
         """Return the orders on a crew's list."""

@@ -52,10 +52,12 @@ DELETE FROM crew_fix WHERE received_at < $1
 -- name: positions_since: fixes that any engine has written since a moment
 SELECT city_id, crew_id, lon, lat, accuracy_m, received_at FROM crew_position WHERE received_at > $1
 
--- name: known_grabs: what became of these messages before
+-- name: known_grabs: what became of these messages before; OFFSET keeps it a look by key each, whatever the statistics say
 SELECT g.crew_id, g.message_id, g.order_id, g.cycle, g.reason
-FROM unnest($2::text[], $3::text[]) AS n (crew_id, message_id) JOIN crew_grab AS g USING (crew_id, message_id)
-WHERE g.city_id = $1
+FROM unnest($2::text[], $3::text[]) AS n (crew_id, message_id) CROSS JOIN LATERAL (
+    SELECT * FROM crew_grab AS own
+    WHERE own.city_id = $1 AND own.crew_id = n.crew_id AND own.message_id = n.message_id OFFSET 0
+) AS g
 
 -- name: insert_grabs: bids and verdicts; a message that is there already is left as it is and not returned
 INSERT INTO crew_grab (city_id, crew_id, message_id, order_id, cycle, at, eta_s, distance_m, reason)

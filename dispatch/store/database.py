@@ -82,6 +82,7 @@ class Database:
                             timeout=5,
                             command_timeout=15,
                             max_inactive_connection_lifetime=300,
+                            reset=_leave_as_it_is,
                             server_settings=SESSION,
                         )
                     except GONE as error:
@@ -165,6 +166,13 @@ class Database:
                 if not repeatable or lost > 16:
                     raise
                 await asyncio.sleep(0.5)
+
+
+async def _leave_as_it_is(_conn: object) -> None:
+    """Skip the statements that asyncpg runs after every use: nothing here sets or locks anything for a session.
+
+    A transaction left open is rolled back all the same.
+    """
 
 
 def why_unavailable(error: BaseException) -> str:

@@ -1,18 +1,23 @@
 """One transaction of one city, as the step modules see it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dispatch.store.crews import CrewRows
+from dispatch.clocks import alarm_at
+from dispatch.store.crews import CrewRows, GrabRow
 from dispatch.store.orders import OrderRows
+from dispatch.store.rows import text
 from dispatch.store.sql import load
 
 if TYPE_CHECKING:
     import asyncpg
 
     from dispatch.events import Event
+    from dispatch.orders import Order
 
 LOG = load("log")
+GRABS = load("grabs")
 
 
 class Tx:
@@ -49,3 +54,33 @@ class Tx:
             [event.actor for event in events],
             [event.data.decode() for event in events],
         )
+
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, "tuple[Order, Event]"]) -> int:
+        """Write judged grabs; of those at the places in `won` also the order, its crew's load and its event.
+
+        Crews and orders must be locked, and nothing may be locked after: the city's counter is taken. Returns how many
+        of the grabs were new. The events are all of one kind, by the crews themselves.
+        """
+        assert not self.events, "the events of a batch of grabs are numbered with it"
+        orders = [won[place][0] if place in won else None for place in range(len(grabs))]
+        kind = next(event.kind for _, event in won.values())
+        row = await self.conn.fetchrow(
+            GRABS["settle"],
+            self.city_id,
+            self.now,
+            kind,
+            [grab.crew for grab in grabs],
+            [grab.message for grab in grabs],
+            [grab.order for grab in grabs],
+            [grab.cycle for grab in grabs],
+            [grab.eta_s for grab in grabs],
+            [grab.distance_m for grab in grabs],
+            [grab.reason for grab in grabs],
+            [order.version - 1 if order else None for order in orders],
+            [text(order.clocks) if order else None for order in orders],
+            [alarm_at(order.clocks) if order else None for order in orders],
+            [won[place][1].data.decode() if place in won else None for place in range(len(grabs))],
+        )
+        assert row is not None and row["claimed"] == len(won), "an order under lock changed"
+        self.last_seq = row["last_seq"]
+        return int(row["answered"])
