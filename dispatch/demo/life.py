@@ -1,6 +1,7 @@
 """The life of the demo city beside a running server: the fleet and the residents, until a signal comes."""
 
 import asyncio
+import logging
 import signal
 
 from ulid import ULID
@@ -19,6 +20,8 @@ def live(url: str, people: Population, *, reports_per_hour: float, speed: float)
 
 
 async def _live(url: str, people: Population, *, reports_per_hour: float, speed: float) -> int:
+    # Simulated phones lose their signal all day; that is no news on the operator's terminal.
+    logging.getLogger("crew_client").setLevel(logging.WARNING)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
