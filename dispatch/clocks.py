@@ -74,7 +74,7 @@ def stop(clocks: Clocks, name: ClockName, at: datetime) -> dict[str, Clock]:
     if clock is None or clock.stopped_at is not None:
         return dict(clocks)
     clock = _resumed(clock, at) if clock.paused_at else clock
-    late = at > clock.due_at or clock.state == "breached"
+    late = _is_late(clock, at)
     return {**clocks, name: msgspec.structs.replace(clock, state="breached" if late else "met", stopped_at=at)}
 
 
@@ -92,11 +92,14 @@ def abandon(clocks: Clocks, at: datetime) -> dict[str, Clock]:
     return {
         name: clock
         if clock.stopped_at
-        else msgspec.structs.replace(
-            clock, state="breached" if clock.state == "breached" else "stopped", stopped_at=at, paused_at=None
-        )
-        for name, clock in clocks.items()
+        else msgspec.structs.replace(clock, state="breached" if _is_late(clock, at) else "stopped", stopped_at=at)
+        for name, clock in resume(clocks, at).items()
     }
+
+
+def _is_late(clock: Clock, at: datetime) -> bool:
+    """Return whether a clock that does not stand still is past its deadline, also where nobody has noticed yet."""
+    return clock.state == "breached" or at > clock.due_at
 
 
 def revive(clocks: Clocks) -> dict[str, Clock]:
@@ -108,11 +111,13 @@ def revive(clocks: Clocks) -> dict[str, Clock]:
 
 
 def pause(clocks: Clocks, at: datetime, reason: str) -> dict[str, Clock]:
-    """Let every running clock stand still from `at` on. A breached one goes on being breached."""
+    """Let every running clock stand still from `at` on. One past its deadline is breached, noticed or not."""
     return {
-        name: msgspec.structs.replace(clock, state="paused", paused_at=at, pause_reason=reason)
-        if clock.stopped_at is None and clock.state in ("running", "at_risk")
-        else clock
+        name: clock
+        if clock.stopped_at is not None or clock.state not in ("running", "at_risk")
+        else msgspec.structs.replace(clock, state="breached")
+        if _is_late(clock, at)
+        else msgspec.structs.replace(clock, state="paused", paused_at=at, pause_reason=reason)
         for name, clock in clocks.items()
     }
 

@@ -89,8 +89,10 @@ async def test_the_summary_adds_up_by_hand(quick: City) -> None:
     await quick.report(0, reported_at=ago(800))  # nobody has it, and it is too late
     other = (await quick.report(1, reported_at=ago(50)))["id"]
     await hold_by(quick, phone, crew.id, other)
-    cancelled = (await quick.report(0, reported_at=ago(900)))["id"]
+    cancelled = (await quick.report(0, reported_at=ago(30)))["id"]
     await quick.override(cancelled, "cancel")
+    too_late = (await quick.report(2, reported_at=ago(700)))["id"]
+    await quick.override(too_late, "cancel")
 
     async def summary(**query: str) -> dict[tuple[str, str], Body]:
         items = (await quick.get("/sla/summary", role="monitor", **query))["items"]
@@ -112,6 +114,8 @@ async def test_the_summary_adds_up_by_hand(quick: City) -> None:
     there = rows["hand_down", zone_id(1)]
     assert (there["count"], there["met"], there["share"]) == (1, 1, 1.0)
     assert there["p50"] == there["p99"] == pytest.approx(50, abs=4)
+    hidden = rows["hand_down", zone_id(2)]
+    assert (hidden["count"], hidden["breached"], hidden["share"]) == (1, 1, 0.0), "to cancel does not undo a breach"
     resolve = rows["resolve", zone_id(0)]
     assert (resolve["count"], resolve["met"], resolve["share"], resolve["p50"]) == (6, 0, None, None)
     assert {zone for _, zone in await summary(zone=zone_id(1))} == {zone_id(1)}

@@ -97,6 +97,20 @@ def test_a_pause_does_not_hide_a_breach() -> None:
     assert clocks.resume(paused, after(2000))["arrival"].due_at == after(900)
 
 
+def test_neither_a_pause_nor_an_end_hides_a_breach_that_nobody_has_noticed() -> None:
+    for hidden in (clocks.pause(started(), after(5000), "waiting_part"), clocks.abandon(started(), after(5000))):
+        assert hidden["hand_down"].state == "breached"
+        _, alarms = clocks.ring(hidden, after(5001))
+        assert ("hand_down", "breached") in [(alarm.clock, alarm.kind) for alarm in alarms]
+
+
+def test_an_end_during_a_pause_counts_the_pause() -> None:
+    ended = clocks.abandon(clocks.pause(started(), after(10), "waiting_part"), after(5000))
+    assert ended["hand_down"].state == "stopped"
+    assert ended["hand_down"].paused_s == 4990
+    assert clocks.revive(ended)["hand_down"].due_at == started()["hand_down"].due_at + timedelta(seconds=4990)
+
+
 def test_a_crew_that_loses_the_order_lets_the_hand_down_run_on_to_its_old_deadline() -> None:
     held = clocks.stop(started(), "hand_down", after(60))
     again = clocks.restart(held, "hand_down", after(120))
