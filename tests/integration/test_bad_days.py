@@ -321,6 +321,7 @@ async def stops_reading(place: Place, token: str, *, zone: int) -> socket.socket
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         f"Sec-WebSocket-Protocol: qiangdan.v1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     )
+    assert await asyncio.to_thread(line.recv, 1) == b"H"  # the handshake's answer begins: the socket is open
     lon, lat = centre(zone)
     at = "2026-01-15T08:00:00+08:00"
     for text in (
