@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TOKEN_TTL = timedelta(seconds=60)
+SECOND_LOOK_S = 1.0
+"""Longer than a transaction that opens an offer, and than another engine takes to hear of a crew."""
 JOIN_AT_ONCE = 50
 """How many open orders are offered to a crew in one transaction."""
 log = logger("engine")
@@ -75,6 +77,7 @@ class Engine:
         self._tokens: dict[str, tuple[Identity, datetime]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._commands: set[asyncio.Task[Any]] = set()
+        self._unplaced: set[tuple[str, str]] = set()
         self._offset = timedelta(0)
         self.database_seen: datetime | None = None
 
@@ -344,6 +347,7 @@ class Engine:
             self.positions.hear(desk.mirror, fix)
         if on:
             await self._join_open(desk.mirror, crew_id)
+            self._join_again(city_id, crew_id)
 
     async def hear_position(self, city_id: str, fix: Fix) -> None:
         """Take a fix of a crew on shift; the first one makes it eligible, so what is open is offered at once."""
@@ -353,9 +357,13 @@ class Engine:
         if crew is None or not crew.on_shift:
             return
         if crew.position is None:
+            self._unplaced.add((city_id, fix.crew))
+        self.positions.hear(mirror, fix)  # what is opened from now on is offered to it
+        if (city_id, fix.crew) in self._unplaced:
             await self.positions.write(city_id, fix)
             await self._join_open(mirror, fix.crew)
-        self.positions.hear(mirror, fix)
+            self._unplaced.discard((city_id, fix.crew))
+            self._join_again(city_id, fix.crew)
 
     def join_open_later(self, city_id: str, crew_id: str) -> None:
         """Offer a crew what is open to it and was not offered yet; waits for the database where it is away."""
@@ -371,6 +379,17 @@ class Engine:
                     await asyncio.sleep(0.5)
 
         self.later(join())
+        self._join_again(city_id, crew_id)
+
+    def _join_again(self, city_id: str, crew_id: str) -> None:
+        """Look once more a little later: an offer that was being opened meanwhile did not know the crew yet."""
+
+        async def look() -> None:
+            with suppress(Unavailable):
+                desk = await self.desk(city_id)
+                await self._join_open(desk.mirror, crew_id)
+
+        asyncio.get_running_loop().call_later(SECOND_LOOK_S, lambda: None if self.draining else self.later(look()))
 
     async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
         """Offer a crew what is open to it, the most urgent first, until it has no room any more.

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from dispatch.intake import ReportedPlace, ReportIn, take_report
 from dispatch.policy import GrabPolicy
 from dispatch.store import Database
 from dispatch.store.crews import CrewRows, Fix
+from dispatch.store.orders import OrderRows
 from tests.town import Town, centre
 
 
@@ -149,3 +151,23 @@ class Recorder:
 
     def send(self, frame: str) -> None:
         self.frames.append(frame)
+
+
+async def test_an_order_that_was_being_opened_as_a_crew_came_on_is_offered_a_moment_later(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await engine.set_shift("town", "crew", True, None)
+    insert = OrderRows.insert
+    coming: list[asyncio.Task[None]] = []
+
+    async def slowly(self: OrderRows, *args: Any, **more: Any) -> None:
+        coming.append(asyncio.create_task(engine.hear_position("town", here())))
+        await asyncio.wait(coming, timeout=5)  # the circle is drawn, nothing is committed
+        await insert(self, *args, **more)
+
+    monkeypatch.setattr(OrderRows, "insert", slowly)
+    await report_through(engine, "o1")
+    assert await offered_to(engine, "o1") == set()
+    async with asyncio.timeout(5):
+        while await offered_to(engine, "o1") != {"crew"}:
+            await asyncio.sleep(0.05)
