@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dispatch.city import City
-from dispatch.crews import Candidate, Crew, candidates
+from dispatch.crews import Candidate, Crew, candidates, obstacles
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
 from dispatch.policy import machine_takes_over
@@ -44,7 +44,8 @@ async def _window_in_force(tx: "Tx", order: Order, terms: Terms) -> datetime:
 
 def circle(order: Order, terms: Terms, crews: Iterable[Crew], city: City) -> list[Candidate]:
     """Return the crews that may grab the order now, the nearest first."""
-    ranked = candidates(order, crews, travel=city.travel, zones=terms.zones)
+    inside = crews if terms.zones is None else [crew for crew in crews if crew.home_zone in terms.zones]
+    ranked = candidates(order, inside, travel=city.travel, zones=terms.zones)
     return [candidate for candidate in ranked if candidate.eligible and candidate.eta_s is not None]
 
 
@@ -54,13 +55,12 @@ def opened(
     """Return the order opened to grabs, and the circle that it is offered to first."""
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
-    reachable = next((c for c in candidates(order, crews, travel=city.travel) if c.eligible), None)
     arrival = order.clocks.get("arrival")
     assign_at = machine_takes_over(
         policy,
         now,
         arrival_due=arrival.due_at if arrival and arrival.stopped_at is None else None,
-        best_eta_s=reachable.eta_s if reachable else None,
+        best_eta_s=_best_eta_s(order, crews, city),
     )
     sealed = policy.mode == "sealed" and policy.window_s > 0
     terms = Terms(
@@ -77,6 +77,21 @@ def opened(
         order, state=State.OFFERED, cycle=order.cycle + 1, crew=None, claimed_by=None, offer=terms
     )
     return order, circle(order, terms, crews, city)
+
+
+def _best_eta_s(order: Order, crews: Iterable[Crew], city: City) -> float | None:
+    """Return in how many seconds the nearest crew that may take the order is there, whatever its zone."""
+    place, travel = order.location, city.travel
+    if place is None:
+        return None
+    return min(
+        (
+            travel.seconds(crew.position.lon, crew.position.lat, place.lon, place.lat)
+            for crew in crews
+            if crew.position is not None and not obstacles(order, crew, zones=None, excluded=order.excluded)
+        ),
+        default=None,
+    )
 
 
 def offered(order: Order, to: Collection[Candidate]) -> dict[str, Any]:
