@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from dispatch.cities import load_city
 from dispatch.deliveries import deliveries
+from dispatch.errors import Unavailable
 from dispatch.events import Logged
 from dispatch.hub import Histories, Hub
 from dispatch.logs import logger
@@ -132,8 +133,7 @@ class Relay:
         async with self._reading:
             while True:
                 if self._zones_due:
-                    await self._on_zones()
-                    self._zones_due = False
+                    await self._read_zones()
                 async with self.db.connection() as conn:
                     rows = await conn.fetch(LOG["read_with_particulars"], self.mirror.city.id, self.mirror.seq, PAGE)
                 for row in rows:
@@ -141,6 +141,16 @@ class Relay:
                 told += len(rows)
                 if len(rows) < PAGE and not self._zones_due:
                     return told
+
+    async def _read_zones(self) -> None:
+        """Let the new map be read; raises `Unavailable`, and then it is still to be read."""
+        try:
+            await self._on_zones()
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("the new map cannot be read; the old one stays in force here", city=self.mirror.city.id)
+        self._zones_due = False
 
     async def _tell(self, row: Any) -> None:
         mirror, city = self.mirror, self.mirror.city.id

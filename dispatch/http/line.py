@@ -83,7 +83,8 @@ class SocketLine:
             while self._waiting:
                 async with asyncio.timeout(self._timeout):
                     await self._ws.send(self._waiting[0])
-                self._waiting.popleft()
+                if self._waiting:  # the line may have been ended meanwhile
+                    self._waiting.popleft()
         except TimeoutError:
             self.abort()
         except GONE:

@@ -34,3 +34,23 @@ async def test_a_map_that_could_not_be_read_when_it_was_replaced_is_read_at_the_
     assert desk.mirror.city.zones.version == 2
     await engine.stop()
     await db.close()
+
+
+async def test_a_map_that_cannot_be_read_stops_nobody_from_being_told_of_the_rest(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, settings = Database(database), Settings(database_url=database)
+    town = await Town.found(db, "town", settings)
+    engine = Engine(settings, database)
+    desk = await engine.desk("town")
+
+    async def cannot(*args: object) -> None:
+        raise ValueError("a map of a later version")
+
+    monkeypatch.setattr(engine, "_reload_zones", cannot)
+    await town.put_zones(zone_map(count=2))
+    await town.hire("crew", 0)
+    await desk.relay.catch_up()
+    assert "crew" in desk.mirror.crews
+    await engine.stop()
+    await db.close()

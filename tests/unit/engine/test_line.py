@@ -1,17 +1,43 @@
-"""Frames written by hand are those that the protocol library reads."""
+"""The sending half of a socket, with a socket that is not there."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from websockets.frames import Opcode
-from websockets.protocol import CLIENT, Protocol
 
-from dispatch.http.line import text_frame
+from dispatch.http import line as module
+from dispatch.http.line import SocketLine
 
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
-def test_a_text_frame_of_any_size_is_read_whole(size: int) -> None:
-    payload = ("冷" * size)[:size].encode()[:size]
-    reader = Protocol(CLIENT, max_size=None)
-    reader.receive_data(text_frame(payload) + text_frame(b"next"))
-    first, second = reader.events_received()
-    assert (first.opcode, first.fin, first.data) == (Opcode.TEXT, True, payload)  # type: ignore[union-attr]
-    assert second.data == b"next"  # type: ignore[union-attr]
+class Deaf:
+    """A socket that takes one frame, late."""
+
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+        self.io_proto = SimpleNamespace(transport=None, _can_write=asyncio.Event())
+        self.conn_mutex = asyncio.Lock()
+        self.ws_proto = SimpleNamespace(state=None)
+
+    async def send(self, frame: str) -> None:
+        await self.taken.wait()
+
+
+async def test_a_line_that_overflows_while_a_frame_is_on_its_way_ends_without_a_fuss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    complaints: list[Any] = []
+    monkeypatch.setattr(module.log, "exception", lambda *args, **more: complaints.append(args))
+    socket = Deaf()
+    codes: list[int] = []
+    line = SocketLine(socket, queue=3, send_timeout_s=5, on_close=codes.append)
+    for n in range(5):
+        line.send(f"frame {n}")
+        await asyncio.sleep(0)
+    assert codes == [1006]
+    flushing = line._flushing
+    socket.taken.set()
+    if flushing is not None:
+        await flushing
+    assert line.closing
+    assert not complaints
