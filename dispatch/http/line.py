@@ -21,23 +21,12 @@ GONE = (WebsocketClosed, ConnectionClosed, ConnectionError, asyncio.CancelledErr
 log = logger("line")
 
 
-def text_frame(payload: bytes) -> bytes:
-    """Return a server's whole text frame (RFC 6455, 5.2), as the protocol object would make it."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, size)) + payload
-    if size < 65_536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
-
-
 class SocketLine:
     """Frames on their way to one client."""
 
     def __init__(self, ws: Any, *, queue: int, send_timeout_s: float, on_close: Callable[[int], None]) -> None:
         self._ws = ws
         self._io = ws.io_proto
-        self._plain = not ws.ws_proto.extensions
         self._most = queue
         self._timeout = send_timeout_s
         self._on_close = on_close
@@ -70,9 +59,6 @@ class SocketLine:
         transport = io.transport
         if transport is None or transport.is_closing():
             return False
-        if self._plain:
-            transport.write(text_frame(frame.encode()))
-            return True
         ws.ws_proto.send_text(frame.encode())
         for data in ws.ws_proto.data_to_send():
             transport.write(data)
