@@ -402,3 +402,26 @@ async def test_a_bidder_who_leaves_before_the_window_ends_does_not_win(make_city
     verdict: Any = await near.expect("grab_result", id=gone)
     assert (verdict["won"], verdict["reason"]) == (False, "off_shift")
     assert (await city.order(order["id"]))["crew"] == far_crew.id
+
+
+async def test_crews_and_orders_that_appear_at_the_same_moment_all_meet(make_city: MakeCity) -> None:
+    city: City = await make_city({"mode": "first", **LONG})
+    crews = [await city.crew(capacity=100) for _ in range(8)]
+    phones = [await city.phone(crew) for crew in crews]
+
+    async def appear(phone: Phone, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await phone.on_shift(*centre(0))
+
+    async def report(after_s: float) -> str:
+        await asyncio.sleep(after_s)
+        return str((await city.report())["id"])
+
+    appearing = [appear(phone, n / 100) for n, phone in enumerate(phones)]
+    orders, _ = await asyncio.gather(
+        asyncio.gather(*(report(n / 200) for n in range(16))),
+        asyncio.gather(*appearing),
+    )
+    for phone in phones:
+        for order in orders:
+            await phone.expect("offer", order=order)
