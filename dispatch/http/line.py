@@ -37,7 +37,6 @@ class SocketLine:
     def __init__(self, ws: Any, *, queue: int, send_timeout_s: float, on_close: Callable[[int], None]) -> None:
         self._ws = ws
         self._io = ws.io_proto
-        self._plain = not ws.ws_proto.extensions
         self._most = queue
         self._timeout = send_timeout_s
         self._on_close = on_close
@@ -70,7 +69,7 @@ class SocketLine:
         transport = io.transport
         if transport is None or transport.is_closing():
             return False
-        if self._plain:
+        if not ws.ws_proto.extensions:
             transport.write(text_frame(frame.encode()))
             return True
         ws.ws_proto.send_text(frame.encode())
