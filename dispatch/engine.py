@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ulid import ULID
 
-from crew_client.protocol import Progress, ProgressAck
-from dispatch import crews as crew_steps
-from dispatch import garbage, offers, visits
+from dispatch import garbage
 from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
 from dispatch.cities import load_city
+from dispatch.crew_commands import CrewCommands
 from dispatch.errors import NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
-from dispatch.grabs import close_window
 from dispatch.http.app import make_app
 from dispatch.hub import Hub
 from dispatch.logs import logger
@@ -33,7 +31,6 @@ from dispatch.mirror import Mirror, OrderData
 from dispatch.positions import Positions
 from dispatch.relay import Relay, load_mirror
 from dispatch.store import Database, Tx
-from dispatch.store.crews import Fix
 from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
@@ -41,10 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TOKEN_TTL = timedelta(seconds=60)
-SECOND_LOOK_S = 1.0
-"""Longer than a transaction that opens an offer, and than another engine takes to hear of a crew."""
-JOIN_AT_ONCE = 50
-"""How many open orders are offered to a crew in one transaction."""
 log = logger("engine")
 
 
@@ -70,6 +63,7 @@ class Engine:
         self.hub = Hub()
         self.bus = make_bus(database_url, settings.bus_url, self.name)
         self.positions = Positions(self.db)
+        self.crews = CrewCommands(self)
         self.desks: dict[str, CityDesk] = {}
         self.draining = False
         self.sessions: dict[tuple[str, str], str] = {}
@@ -77,7 +71,6 @@ class Engine:
         self._tokens: dict[str, tuple[Identity, datetime]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._commands: set[asyncio.Task[Any]] = set()
-        self._unplaced: set[tuple[str, str]] = set()
         self._offset = timedelta(0)
         self.database_seen: datetime | None = None
 
@@ -156,7 +149,7 @@ class Engine:
                 self.db,
                 mirror,
                 self.metrics,
-                on_complete=lambda order: self.later(self._close_window(city_id, order)),
+                on_complete=lambda order: self.later(self.crews.close_window(city_id, order)),
             )
             desk = CityDesk(mirror, relay, grabs)
             desk.tasks = [
@@ -214,7 +207,7 @@ class Engine:
             freed.add(event.crew)
         for crew in freed:
             if crew in self.hub.crews[mirror.city.id]:
-                self.join_open_later(mirror.city.id, crew)
+                self.crews.join_open_later(mirror.city.id, crew)
 
     # Hints
 
@@ -273,7 +266,7 @@ class Engine:
                 if lag > 0:
                     desk.look.set()
         for city, crew in await self.positions.hear_others({city: d.mirror for city, d in self.desks.items()}):
-            self.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it
+            self.crews.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it
 
     async def _flush(self) -> None:
         """Once a second: write positions, and show them to the consoles."""
@@ -332,102 +325,6 @@ class Engine:
                 self._tokens.clear()
             self._tokens[token] = (identity, now + TOKEN_TTL)
         return identity
-
-    async def _close_window(self, city_id: str, order_id: str) -> None:
-        await self.run(city_id, lambda tx: close_window(tx, order_id, complete=True))
-
-    async def set_shift(self, city_id: str, crew_id: str, on: bool, fix: Fix | None) -> None:
-        """Begin or end a shift, and offer the crew what is open to it then."""
-        desk = await self.desk(city_id)
-        if not on:
-            self.positions.forget(city_id, crew_id)
-        await self.run(city_id, lambda tx: crew_steps.set_shift(tx, crew_id, on, fix=fix), repeatable=True)
-        await desk.relay.catch_up()
-        if on and fix is not None:
-            self.positions.hear(desk.mirror, fix)
-        if on:
-            await self._join_open(desk.mirror, crew_id)
-            self._join_again(city_id, crew_id)
-
-    async def hear_position(self, city_id: str, fix: Fix) -> None:
-        """Take a fix of a crew on shift; the first one makes it eligible, so what is open is offered at once."""
-        mirror = (await self.desk(city_id)).mirror
-        crew = mirror.crews.get(fix.crew)
-        self.metrics.positions.inc()
-        if crew is None or not crew.on_shift:
-            return
-        if crew.position is None:
-            self._unplaced.add((city_id, fix.crew))
-        self.positions.hear(mirror, fix)  # what is opened from now on is offered to it
-        if (city_id, fix.crew) in self._unplaced:
-            await self.positions.write(city_id, fix)
-            await self._join_open(mirror, fix.crew)
-            self._unplaced.discard((city_id, fix.crew))
-            self._join_again(city_id, fix.crew)
-
-    def join_open_later(self, city_id: str, crew_id: str) -> None:
-        """Offer a crew what is open to it and was not offered yet; waits for the database where it is away."""
-
-        async def join() -> None:
-            while not self.draining:
-                try:
-                    desk = await self.desk(city_id)
-                    await desk.relay.catch_up()
-                    await self._join_open(desk.mirror, crew_id)
-                    return
-                except Unavailable:
-                    await asyncio.sleep(0.5)
-
-        self.later(join())
-        self._join_again(city_id, crew_id)
-
-    def _join_again(self, city_id: str, crew_id: str) -> None:
-        """Look once more a little later: an offer that was being opened meanwhile did not know the crew yet."""
-
-        async def look() -> None:
-            with suppress(Unavailable):
-                desk = await self.desk(city_id)
-                await self._join_open(desk.mirror, crew_id)
-
-        asyncio.get_running_loop().call_later(SECOND_LOOK_S, lambda: None if self.draining else self.later(look()))
-
-    async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
-        """Offer a crew what is open to it, the most urgent first, until it has no room any more.
-
-        Each transaction locks few orders: on a bad day thousands are open, and crews grab them meanwhile.
-        """
-        waiting = mirror.not_yet_offered(crew_id)
-        waiting.sort(key=lambda order: (-order.severity, order.reported_at))
-        for start in range(0, len(waiting), JOIN_AT_ONCE):
-            crew = mirror.crews.get(crew_id)
-            if crew is None or not crew.on_shift or crew.load >= crew.capacity:
-                return
-            batch = [order.id for order in waiting[start : start + JOIN_AT_ONCE]]
-            await self.run(mirror.city.id, lambda tx, batch=batch: offers.join(tx, crew_id, batch, mirror.city))  # type: ignore[misc]
-
-    async def progress(self, city_id: str, crew_id: str, word: Progress) -> ProgressAck:
-        """Take a crew's word on an order; for an arrival the fixes received so far are written first."""
-        desk = await self.desk(city_id)
-        if word.to == "arrived":
-            await self.positions.flush(city_id)
-        answer = await self.run(
-            city_id,
-            lambda tx: visits.report_progress(tx, crew_id, word, city=desk.mirror.city),
-            repeatable=True,
-        )
-        self.metrics.progress.labels(word.to, answer.error or "taken").inc()
-        return answer
-
-    async def decline(
-        self, city_id: str, crew_id: str, message_id: str, order_id: str, reason: str | None
-    ) -> ProgressAck:
-        """Keep a crew's no, and judge the window at once where everybody has answered."""
-        answer, everybody = await self.run(
-            city_id, lambda tx: visits.decline(tx, crew_id, message_id, order_id, reason), repeatable=True
-        )
-        if everybody:
-            self.later(self._close_window(city_id, order_id))
-        return answer
 
     async def touch_database(self) -> None:
         """Return when the database has answered; raise `Unavailable` where it does not."""

@@ -112,12 +112,8 @@ class ConsoleSession(Session):
         if self.joined:
             self.error("hello_twice", "hello was said already; open another socket to look elsewhere")
             return
-        if self.identity is None:
-            if hello.token is None:
-                self.line.close(4401, "a token is needed: in Authorization or in hello")
-                return
-            if not await self.identify(hello.token):
-                return
+        if not await self.admit(hello.token):
+            return
         assert self.identity is not None
         self.zones = frozenset(hello.zones) if hello.zones is not None else None
         self.bbox = hello.bbox

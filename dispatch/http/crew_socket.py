@@ -102,12 +102,8 @@ class CrewSession(Session):
         if self.desk is not None:
             self.error("hello_twice", "hello was said already; open another socket to resume")
             return
-        if self.identity is None:
-            if hello.token is None:
-                self.line.close(4401, "a token is needed: in Authorization or in hello")
-                return
-            if not await self.identify(hello.token):
-                return
+        if not await self.admit(hello.token):
+            return
         assert self.identity is not None
         city, self.crew = self.identity.city, self.identity.subject
         desk = await self._reach(city)
@@ -124,7 +120,7 @@ class CrewSession(Session):
         self.desk = desk
         self.engine.new_session(city, self.crew)
         if (crew := mirror.crews.get(self.crew)) is not None and crew.on_shift:
-            self.engine.join_open_later(city, self.crew)
+            self.engine.crews.join_open_later(city, self.crew)
 
     async def _reach(self, city: str) -> "CityDesk":
         """Return the desk of the city, with everything read that is committed by now."""
@@ -199,16 +195,16 @@ class CrewSession(Session):
         assert self.identity is not None
         engine, city = self.engine, self.identity.city
         if isinstance(message, Shift):
-            await engine.set_shift(city, self.crew, message.on, self.fix)
+            await engine.crews.set_shift(city, self.crew, message.on, self.fix)
         elif isinstance(message, Position):
             self.fix = self._fix_of(message)
-            await engine.hear_position(city, self.fix)
+            await engine.crews.hear_position(city, self.fix)
         elif isinstance(message, Progress):
             instant(message.at, "at")
-            answer = await engine.progress(city, self.crew, message)
+            answer = await engine.crews.progress(city, self.crew, message)
             self.line.send(say(answer))
         else:
-            said = await engine.decline(city, self.crew, message.id, message.order, message.reason)
+            said = await engine.crews.decline(city, self.crew, message.id, message.order, message.reason)
             self.line.send(say(said))
 
     def _fix_of(self, message: Position) -> Fix:

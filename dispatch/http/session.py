@@ -84,6 +84,15 @@ class Session:
         self.identity = identity
         return True
 
+    async def admit(self, token: str | None) -> bool:
+        """Take the token of a hello where the handshake carried none; without one the socket is closed."""
+        if self.identity is not None:
+            return True
+        if token is None:
+            self.line.close(4401, "a token is needed: in Authorization or in hello")
+            return False
+        return await self.identify(token)
+
     async def _read(self) -> None:
         while not self.line.closing:
             frame = await self.ws.recv()

@@ -414,12 +414,14 @@ async def test_the_same_decline_at_both_engines_at_once_is_taken_once_and_answer
         crew, order = await engines.town.working("crew", 0), await engines.town.report(0)
         await engines.caught_up()
         for n in range(10):
-            twice = [engine.decline("town", crew, f"no-{n}", order, None) for engine in engines.pair for _ in range(2)]
+            twice = [
+                engine.crews.decline("town", crew, f"no-{n}", order, None) for engine in engines.pair for _ in range(2)
+            ]
             answers = await asyncio.gather(*twice)
             assert [answer.error for answer in answers] == [None] * 4
         assert len(await engines.town.fetch("SELECT 1 FROM event WHERE city_id = $1 AND kind = 'order.declined'")) == 10
         other = await engines.town.report(0)
-        reused = await engines.pair[0].decline("town", crew, "no-1", other, None)
+        reused = await engines.pair[0].crews.decline("town", crew, "no-1", other, None)
         assert reused.error == "id_reused"
 
 

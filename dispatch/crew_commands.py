@@ -1,0 +1,133 @@
+"""What a crew's socket can ask of the engine beside grabs: shift, position, progress, decline.
+
+Each is a step run as one transaction, and what follows from it: a crew that comes on shift, is located or has room
+again is offered what is open, the most urgent first.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from crew_client.protocol import Progress, ProgressAck
+from dispatch import crews as crew_steps
+from dispatch import grabs, offers, visits
+from dispatch.errors import Unavailable
+from dispatch.mirror import Mirror
+from dispatch.store.crews import Fix
+
+if TYPE_CHECKING:
+    from dispatch.engine import Engine
+
+SECOND_LOOK_S = 1.0
+"""Longer than a transaction that opens an offer, and than another engine takes to hear of a crew."""
+JOIN_AT_ONCE = 50
+"""How many open orders are offered to a crew in one transaction."""
+
+
+class CrewCommands:
+    """The commands of the crews of every city that an engine serves."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._unplaced: set[tuple[str, str]] = set()
+
+    async def close_window(self, city_id: str, order_id: str) -> None:
+        """Judge a sealed window at once where everybody has answered."""
+        await self._engine.run(city_id, lambda tx: grabs.close_window(tx, order_id, complete=True))
+
+    async def set_shift(self, city_id: str, crew_id: str, on: bool, fix: Fix | None) -> None:
+        """Begin or end a shift, and offer the crew what is open to it then."""
+        desk = await self._engine.desk(city_id)
+        if not on:
+            self._engine.positions.forget(city_id, crew_id)
+        await self._engine.run(city_id, lambda tx: crew_steps.set_shift(tx, crew_id, on, fix=fix), repeatable=True)
+        await desk.relay.catch_up()
+        if on and fix is not None:
+            self._engine.positions.hear(desk.mirror, fix)
+        if on:
+            await self._join_open(desk.mirror, crew_id)
+            self._join_again(city_id, crew_id)
+
+    async def hear_position(self, city_id: str, fix: Fix) -> None:
+        """Take a fix of a crew on shift; the first one makes it eligible, so what is open is offered at once."""
+        mirror = (await self._engine.desk(city_id)).mirror
+        crew = mirror.crews.get(fix.crew)
+        self._engine.metrics.positions.inc()
+        if crew is None or not crew.on_shift:
+            return
+        if crew.position is None:
+            self._unplaced.add((city_id, fix.crew))
+        self._engine.positions.hear(mirror, fix)  # what is opened from now on is offered to it
+        if (city_id, fix.crew) in self._unplaced:
+            await self._engine.positions.write(city_id, fix)
+            await self._join_open(mirror, fix.crew)
+            self._unplaced.discard((city_id, fix.crew))
+            self._join_again(city_id, fix.crew)
+
+    def join_open_later(self, city_id: str, crew_id: str) -> None:
+        """Offer a crew what is open to it and was not offered yet; waits for the database where it is away."""
+
+        async def join() -> None:
+            while not self._engine.draining:
+                try:
+                    desk = await self._engine.desk(city_id)
+                    await desk.relay.catch_up()
+                    await self._join_open(desk.mirror, crew_id)
+                    return
+                except Unavailable:
+                    await asyncio.sleep(0.5)
+
+        self._engine.later(join())
+        self._join_again(city_id, crew_id)
+
+    def _join_again(self, city_id: str, crew_id: str) -> None:
+        """Look once more a little later: an offer that was being opened meanwhile did not know the crew yet."""
+
+        async def look() -> None:
+            with suppress(Unavailable):
+                desk = await self._engine.desk(city_id)
+                await self._join_open(desk.mirror, crew_id)
+
+        def again() -> None:
+            if not self._engine.draining:
+                self._engine.later(look())
+
+        asyncio.get_running_loop().call_later(SECOND_LOOK_S, again)
+
+    async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
+        """Offer a crew what is open to it, the most urgent first, until it has no room any more.
+
+        Each transaction locks few orders: on a bad day thousands are open, and crews grab them meanwhile.
+        """
+        waiting = mirror.not_yet_offered(crew_id)
+        waiting.sort(key=lambda order: (-order.severity, order.reported_at))
+        for start in range(0, len(waiting), JOIN_AT_ONCE):
+            crew = mirror.crews.get(crew_id)
+            if crew is None or not crew.on_shift or crew.load >= crew.capacity:
+                return
+            batch = [order.id for order in waiting[start : start + JOIN_AT_ONCE]]
+            await self._engine.run(mirror.city.id, lambda tx, batch=batch: offers.join(tx, crew_id, batch, mirror.city))  # type: ignore[misc]
+
+    async def progress(self, city_id: str, crew_id: str, word: Progress) -> ProgressAck:
+        """Take a crew's word on an order; for an arrival the fixes received so far are written first."""
+        desk = await self._engine.desk(city_id)
+        if word.to == "arrived":
+            await self._engine.positions.flush(city_id)
+        answer = await self._engine.run(
+            city_id,
+            lambda tx: visits.report_progress(tx, crew_id, word, city=desk.mirror.city),
+            repeatable=True,
+        )
+        self._engine.metrics.progress.labels(word.to, answer.error or "taken").inc()
+        return answer
+
+    async def decline(
+        self, city_id: str, crew_id: str, message_id: str, order_id: str, reason: str | None
+    ) -> ProgressAck:
+        """Keep a crew's no, and judge the window at once where everybody has answered."""
+        answer, everybody = await self._engine.run(
+            city_id, lambda tx: visits.decline(tx, crew_id, message_id, order_id, reason), repeatable=True
+        )
+        if everybody:
+            self._engine.later(self.close_window(city_id, order_id))
+        return answer
