@@ -35,7 +35,10 @@ lint: $(TEST_STAMP) check-lock
 
 test: lint
 	@tools/install-test-packages
-	$(BIN)/pytest --durations=10
+	@echo "Everything but the storms, two files at a time:"
+	$(BIN)/pytest -n 2 --dist loadfile --durations=10 --ignore tests/faults
+	@echo "The storms: engines and PostgreSQL are killed under load, for a minute in each mode:"
+	$(BIN)/pytest tests/faults
 	@tools/test-on-old-postgres $(BIN)/pytest
 
 # Universal: one file for every Python from 3.11 on and every platform. Hashes, and no host in it.

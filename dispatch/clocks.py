@@ -174,7 +174,11 @@ def alarm_at(clocks: Clocks) -> datetime | None:
 
 
 def ring(clocks: Clocks, now: datetime) -> tuple[dict[str, Clock], list[Alarm]]:
-    """Move every clock to where it stands at `now`, and list the alarms that are due."""
+    """Move every clock to where it stands at `now`, and list the alarms that are due.
+
+    A breach that comes to light before anybody noticed the risk has both alarms, so that each deadline that was missed
+    is counted once in either list. Those that fired before are sorted out where they are recorded.
+    """
     moved, alarms = dict(clocks), []
     for name, clock in clocks.items():
         moment = _next(clock)
@@ -182,6 +186,8 @@ def ring(clocks: Clocks, now: datetime) -> tuple[dict[str, Clock], list[Alarm]]:
             continue
         if now >= clock.due_at:
             moved[name] = msgspec.structs.replace(clock, state="breached", breached=True)
+            if clock.state != "at_risk":
+                alarms.append(Alarm(name, clock.due_at, "at_risk"))
             alarms.append(Alarm(name, clock.due_at, "breached"))
         else:
             moved[name] = msgspec.structs.replace(clock, state="at_risk")
@@ -197,7 +203,7 @@ async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
         changed: Order = order.changed(clocks=moved)
         fresh = await tx.orders.record_alarms(order.id, alarms)
         await tx.orders.save(changed)
-        for alarm in fresh:
+        for alarm in sorted(fresh, key=lambda alarm: (alarm.clock, alarm.kind)):
             tx.record(
                 Event.of_order(
                     f"clock.{alarm.kind}",

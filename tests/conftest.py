@@ -23,6 +23,17 @@ TEMPLATE = "qiangdan_template"
 _numbers = itertools.count(1)
 
 
+ON_OLD_POSTGRES = ("tests/integration/", "tests/acceptance/test_sla.py", "tests/acceptance/test_offers.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run a second time on the oldest PostgreSQL: those that go deepest into it."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "pg_url" in fixtures and item.nodeid.startswith(ON_OLD_POSTGRES):
+            item.add_marker(pytest.mark.matters_on_old_postgres)
+
+
 @pytest.fixture(scope="session")
 def pg_url() -> Iterator[str]:
     """The address of a real PostgreSQL that is ours for this session."""

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from sanic.exceptions import WebsocketClosed
@@ -18,6 +19,7 @@ from websockets.protocol import OPEN
 from dispatch.logs import logger
 
 GONE = (WebsocketClosed, ConnectionClosed, ConnectionError, asyncio.CancelledError)
+LINGER_S = 1.0
 log = logger("line")
 
 
@@ -98,7 +100,20 @@ class SocketLine:
         with suppress(*GONE, TimeoutError):
             async with asyncio.timeout(self._timeout):
                 await self._ws.close(code, reason)
+        await self._linger()
         self._drop()
+
+    async def _linger(self) -> None:
+        """Leave the client a moment to end the connection.
+
+        What it sent meanwhile would reset the connection before the client has read how it was closed.
+        """
+        give_up_at = monotonic() + LINGER_S
+        while monotonic() < give_up_at:
+            transport = self._io.transport
+            if transport is None or transport.is_closing():
+                return
+            await asyncio.sleep(0.02)
 
     def abort(self) -> None:
         """End the socket at once: its client does not read."""

@@ -94,8 +94,12 @@ class Session:
         return await self.identify(token)
 
     async def _read(self) -> None:
-        while not self.line.closing:
+        while True:
             frame = await self.ws.recv()
+            if self.line.closing:
+                if frame is None:
+                    return
+                continue  # what comes after our goodbye is for nobody, but must be read for it to arrive
             if frame is None:
                 continue
             self.heard_at = monotonic()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from crew_client.protocol import Decline, Grab, GrabResult, Position, Progress, Shift, decode_to_crew, encode
 from crew_client.session import Session
-from dispatch import engine as engine_module
+from dispatch import crew_commands
 from dispatch.access import Identity
 from dispatch.background import Background
 from dispatch.clockkeeper import ClockKeeper
@@ -464,7 +464,7 @@ LISTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 99), st.intege
 @pytest.fixture(autouse=True)
 def _no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing happens by itself a moment later: time is passed in."""
-    monkeypatch.setattr(engine_module, "SECOND_LOOK_S", 1e6)
+    monkeypatch.setattr(crew_commands, "SECOND_LOOK_S", 1e6)
 
 
 @settings(
