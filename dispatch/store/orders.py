@@ -84,19 +84,6 @@ class OrderRows:
         saved = await self._conn.fetch(ORDERS["save_orders"], self._city, text([changes_of(order) for order in orders]))
         assert len(saved) == len(orders), "an order was saved that was not locked, or not one version further"
 
-    async def claim(self, orders: Sequence[Order]) -> set[str]:
-        """Write offered orders as claimed by grab; return the ids of those that were still to be had."""
-        rows = await self._conn.fetch(
-            ORDERS["claim_orders"],
-            self._city,
-            [order.id for order in orders],
-            [order.version - 1 for order in orders],
-            [order.crew for order in orders],
-            [text(order.clocks) for order in orders],
-            [alarm_at(order.clocks) for order in orders],
-        )
-        return {row["order_id"] for row in rows}
-
     async def reschedule(self, order: Order, *, offer_due_at: datetime | None, assign_at: datetime | None) -> None:
         """Look at an open offer again at another time; its version does not change."""
         await self._conn.execute(ORDERS["reschedule"], self._city, order.id, offer_due_at, assign_at)

@@ -27,15 +27,6 @@ FROM json_to_recordset($2::json) AS n (
 WHERE o.city_id = $1 AND o.order_id = n.order_id AND o.version = n.version - 1
 RETURNING o.order_id
 
--- name: claim_orders: give offered orders to crews; the condition on state and version is what decides
-UPDATE orders AS o
-SET version = o.version + 1, state = 'claimed', crew_id = n.crew_id, claimed_by = 'grab', clocks = n.clocks::json,
-    alarm_at = n.alarm_at, offer = NULL, offer_due_at = NULL, assign_at = NULL
-FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[])
-    AS n (order_id, version, crew_id, clocks, alarm_at)
-WHERE o.city_id = $1 AND o.order_id = n.order_id AND o.version = n.version AND o.state = 'offered'
-RETURNING o.order_id
-
 -- name: reschedule: look at this open offer again later; nothing about the order changes
 UPDATE orders SET offer_due_at = $3, assign_at = $4 WHERE city_id = $1 AND order_id = $2 AND state = 'offered'
 
