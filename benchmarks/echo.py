@@ -1,16 +1,19 @@
-"""The peer of the sockets: an echo on a Sanic websocket, plain as one writes it (`python -m benchmarks.echo PORT`)."""
+"""The peer of the sockets: an echo on a Sanic websocket, as one writes it: `python -m benchmarks.echo PORT PARENT`."""
 
+import signal
 import sys
 from typing import Any
 
 
-def main(port: int) -> None:
-    """Serve the echo at `/ws`, in one process on uvloop, as an engine is served."""
+def main(port: int, parent: int) -> None:
+    """Serve the echo at `/ws`, in one process on uvloop, as an engine is served; end with the parent process."""
     from sanic import HTTPResponse, Request, Sanic
     from sanic.response import text
 
     from dispatch.limits import raise_open_file_limit
+    from dispatch.store.embedded.launch import tie_to_parent
 
+    tie_to_parent(parent, signal.SIGTERM)
     raise_open_file_limit()
     app = Sanic("echo", configure_logging=False)
     app.config.update(ACCESS_LOG=False, MOTD=False, OAS=False, INSPECTOR=False)
@@ -28,4 +31,4 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

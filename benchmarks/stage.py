@@ -249,7 +249,7 @@ def engine(url: str) -> Iterator[int]:
 def echo() -> Iterator[int]:
     """Run the peer of the sockets, an echo on a plain Sanic websocket, as a process and give its port."""
     port = free_port()
-    with _process(["-m", "benchmarks.echo", str(port)], {}) as process:
+    with _process(["-m", "benchmarks.echo", str(port), str(os.getpid())], {}) as process:
         _wait(process, lambda: httpx.get(f"http://{HOST}:{port}/", timeout=5).status_code == 200)
         yield port
 
