@@ -104,8 +104,9 @@ class SocketLine:
         self._drop()
 
     async def _linger(self) -> None:
-        """Leave the client a moment to end the connection: what it sent meanwhile would reset it before it has read
-        how it was closed.
+        """Leave the client a moment to end the connection.
+
+        Dropped at once, with words of the client unread, it would be reset, and he would not learn how it was closed.
         """
         give_up_at = monotonic() + LINGER_S
         while monotonic() < give_up_at:
