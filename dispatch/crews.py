@@ -6,7 +6,7 @@ dispatcher's list of candidates all ask it.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
@@ -40,7 +40,7 @@ class Crew(Struct, frozen=True):
     position_at: datetime | None = None
 
     @property
-    def state(self) -> str:
+    def state(self) -> Literal["off", "idle", "busy"]:
         """`off`, `idle` or `busy`."""
         if not self.on_shift:
             return "off"

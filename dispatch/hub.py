@@ -166,7 +166,7 @@ def crew_row(crew: Crew) -> CrewRow:
         skills=crew.skills,
         home_zone=crew.home_zone,
         capacity=crew.capacity,
-        state=crew.state,  # type: ignore[arg-type]
+        state=crew.state,
         load=crew.load,
         position=crew.position,
         position_at=crew.position_at,

@@ -10,6 +10,7 @@ from dispatch.crews import Crew, add_crew
 from dispatch.errors import NotFound
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, TokenOut, UserIn, UserOut
+from dispatch.hub import crew_row
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
 from dispatch.store.tx import LOG
@@ -70,18 +71,8 @@ def _newest(crew: Crew, call: Call) -> CrewOut:
 
 
 def _shown(crew: Crew, age_s: float | None) -> CrewOut:
-    return CrewOut(
-        id=crew.id,
-        name=crew.name,
-        skills=crew.skills,
-        home_zone=crew.home_zone,
-        capacity=crew.capacity,
-        state=crew.state,  # type: ignore[arg-type]
-        load=crew.load,
-        position=crew.position,
-        position_age_s=None if age_s is None else round(max(age_s, 0.0), 1),
-        score=crew.score,
-    )
+    age = None if age_s is None else round(max(age_s, 0.0), 1)
+    return CrewOut(**msgspec.structs.asdict(crew_row(crew)), position_age_s=age, score=crew.score)
 
 
 @routes.command("POST", "/users", roles=ADMIN, body=UserIn, answer=UserOut, status=201)

@@ -6,6 +6,7 @@ answered while a commit is under way.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Coroutine
 from time import monotonic
@@ -29,7 +30,7 @@ MOST_COMMANDS = 1_000
 log = logger("socket")
 
 
-class Session:
+class Session(ABC):
     """One connected socket of either kind."""
 
     kind = "socket"
@@ -105,10 +106,11 @@ class Session:
             self.heard_at = monotonic()
             await self.hear(frame)
 
+    @abstractmethod
     async def hear(self, frame: str | bytes) -> None:
         """Take one frame."""
-        raise NotImplementedError
 
+    @abstractmethod
     def left(self) -> None:
         """The socket is over: let go of what it held."""
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from crew_client.protocol import Contact, Location, PublicOrder
+from crew_client.protocol import Contact, PublicOrder
 from dispatch.errors import Invalid
+from dispatch.hub import CrewRow
 from dispatch.problems import instant
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
@@ -26,17 +27,9 @@ class CrewIn(Struct, frozen=True, forbid_unknown_fields=True):
     capacity: Annotated[int, Meta(ge=1, le=1000)] = 1
 
 
-class CrewOut(Struct, frozen=True):
+class CrewOut(CrewRow, frozen=True, kw_only=True):
     """A crew with what it does and where it is; `position_age_s` is the age of the last fix in seconds."""
 
-    id: str
-    name: str
-    skills: tuple[str, ...]
-    home_zone: str | None
-    capacity: int
-    state: Literal["off", "idle", "busy"]
-    load: int
-    position: Location | None
     position_age_s: float | None
     score: float
 
