@@ -1,6 +1,6 @@
 """The promises hold while everything dies: crews race for orders, engines are killed, PostgreSQL crashes twice.
 
-`QIANGDAN_TEST_CHAOS_SECONDS` sets how long the killing goes on (40), `QIANGDAN_TEST_SEED` the seed. What it did and
+`QIANGDAN_TEST_CHAOS_SECONDS` sets how long the killing goes on (60), `QIANGDAN_TEST_SEED` the seed. What it did and
 found is printed, and shown with `pytest -rP`.
 """
 
@@ -23,7 +23,7 @@ from tests.faults.storm import CREWS, Storm, end
 from tests.processes import Serving
 from tests.town import Town
 
-SECONDS = float(os.environ.get("QIANGDAN_TEST_CHAOS_SECONDS", "40"))
+SECONDS = float(os.environ.get("QIANGDAN_TEST_CHAOS_SECONDS", "60"))
 TOKEN = "chaos-administrator"
 MODES = {
     "first": {"QIANGDAN_GRAB_MODE": "first"},
