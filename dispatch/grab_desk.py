@@ -78,6 +78,11 @@ class GrabDesk:
             self._orders |= orders
             try:
                 await self._judge(batch)
+            except Exception as error:  # the desk goes on, and who waits is told to ask again
+                log.exception("a batch of grabs failed after it was judged", grabs=len(batch))
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
             finally:
                 self._crews -= crews
                 self._orders -= orders
