@@ -203,7 +203,7 @@ async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
         changed: Order = order.changed(clocks=moved)
         fresh = await tx.orders.record_alarms(order.id, alarms)
         await tx.orders.save(changed)
-        for alarm in sorted(fresh, key=lambda alarm: (alarm.clock, alarm.kind)):
+        for alarm in sorted(fresh, key=lambda alarm: (alarm.kind, alarm.deadline)):
             tx.record(
                 Event.of_order(
                     f"clock.{alarm.kind}",
