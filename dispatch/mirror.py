@@ -217,10 +217,10 @@ class Mirror:
         if crew in self.crews:
             self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=self._loads[crew])
 
-    def expect(self, order: Order) -> None:
+    def expect(self, order_id: str, version: int, crew_id: str) -> None:
         """Count an order that a crew holds since just now, before the log says so: it may be full now."""
-        live, crew = self.orders.get(order.id), self.crews.get(order.crew or "")
-        if live is not None and crew is not None and live.order.version < order.version:
+        live, crew = self.orders.get(order_id), self.crews.get(crew_id)
+        if live is not None and crew is not None and live.order.version < version:
             self.crews[crew.id] = msgspec.structs.replace(crew, load=crew.load + 1)
 
     def _fold_crew(self, event: Logged, name: str) -> None:
