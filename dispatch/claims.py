@@ -9,17 +9,20 @@ Promise: what it answers is what `grabs.judge_batch` would have answered.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from crew_client.protocol import GrabResult, PublicOrder
 from dispatch import clocks
 from dispatch.city import City
 from dispatch.crews import Crew, obstacles
-from dispatch.events import Event
+from dispatch.events import Event, Logged, encode
 from dispatch.grabs import Answer, Ask, Held, Judged, arrival, closed_by_grab
+from dispatch.mirror import Closed, OrderData, Own
 from dispatch.orders import State
 from dispatch.store import TryAgain
 from dispatch.store.crews import GrabRow
@@ -27,6 +30,9 @@ from dispatch.store.crews import GrabRow
 if TYPE_CHECKING:
     from dispatch.mirror import LiveOrder
     from dispatch.store import Tx
+
+
+CLAIMED = "order.claimed"
 
 
 class Sight(Struct, frozen=True):
@@ -55,27 +61,40 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
     answers: list[Answer] = []
     rows: list[GrabRow] = []
     won: dict[int, tuple[PublicOrder, Event]] = {}
+    told: list[OrderData] = []
     for place, ask in enumerate(asks):
         seen = None if ask.refused else sights[ask.order]
-        eta = distance = None
+        cycle, eta, distance = 0, None, None
         if seen is not None:
+            cycle = seen.cycle
             eta, distance = arrival(seen.order.location, seen.crew, city)
-            held = msgspec.structs.replace(
-                seen.order,
-                version=seen.order.version + 1,
-                state=State.CLAIMED.value,
-                crew=ask.crew,
-                claimed_by="grab",
-                clocks=clocks.stop(seen.order.clocks, "hand_down", tx.now),
-            )
-            members = closed_by_grab(seen.cycle)
-            won[place] = held, Event.of_public("order.claimed", held, seen.cycle, actor=f"crew:{ask.crew}", **members)
+            order = _claimed(seen.order, ask.crew, tx.now)
+            data = OrderData(Raw(encode(order)), cycle, closed=Closed("taken", cycle))
+            actor, members = f"crew:{ask.crew}", closed_by_grab(cycle)
+            won[place] = order, Event.of_public(CLAIMED, order, cycle, actor=actor, text=data.order, **members)
+            told.append(data)
         reason = ask.refused or "won"
-        rows.append(GrabRow(ask.crew, ask.message, ask.order, seen.cycle if seen else 0, eta, distance, reason))
+        rows.append(GrabRow(ask.crew, ask.message, ask.order, cycle, eta, distance, reason))
         answers.append(GrabResult(ask.message, ask.order, seen is not None, reason))
     settled = await tx.settle(rows, won)
     if not settled.claimed or settled.answered < len(rows):
         raise TryAgain
-    return Judged(
-        answers, [Held(o.id, o.version, sights[o.id].cycle, o.crew) for o, _ in won.values() if o.crew is not None]
+    assert tx.last_seq is not None
+    own = []
+    for seq, (order, event), data in zip(count(tx.last_seq - len(won) + 1), won.values(), told, strict=False):
+        logged = Logged(seq, tx.now, event.kind, event.actor, Raw(event.data), order.id, order.crew)
+        own.append(Own(logged, data, order))
+    held = [Held(one.order.id, one.order.version, one.data.cycle, one.event.crew or "") for one in own]
+    return Judged(answers, held, own)
+
+
+def _claimed(order: PublicOrder, crew: str, now: datetime) -> PublicOrder:
+    """Return the order as the crew that grabbed it holds it."""
+    return msgspec.structs.replace(
+        order,
+        version=order.version + 1,
+        state=State.CLAIMED.value,
+        crew=crew,
+        claimed_by="grab",
+        clocks=clocks.stop(order.clocks, "hand_down", now),
     )

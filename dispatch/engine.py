@@ -150,6 +150,7 @@ class Engine:
                 mirror,
                 self.metrics,
                 on_complete=lambda order: self.later(self.crews.close_window(city_id, order)),
+                on_own=relay.hear,
             )
             desk = CityDesk(mirror, relay, grabs)
             desk.tasks = [

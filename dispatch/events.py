@@ -40,9 +40,11 @@ class Event(Struct, frozen=True):
         return cls.of_public(kind, order.public(), order.cycle, actor=actor, **members)
 
     @classmethod
-    def of_public(cls, kind: str, order: "PublicOrder", cycle: int, *, actor: str, **members: Any) -> "Event":
-        """Return the same of an order as the wire shows it."""
-        data = encode({"order": order, "cycle": cycle, **members})
+    def of_public(
+        cls, kind: str, order: "PublicOrder", cycle: int, *, actor: str, text: Raw | None = None, **members: Any
+    ) -> "Event":
+        """Return the same of an order as the wire shows it; `text` is its JSON where it is known."""
+        data = encode({"order": text or order, "cycle": cycle, **members})
         return cls(kind=kind, actor=actor, data=data, order=order.id, crew=order.crew)
 
     @classmethod

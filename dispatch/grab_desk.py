@@ -12,7 +12,7 @@ verdict by its message id. Nobody hears anything false in between; he waits.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from crew_client.protocol import GrabReason, GrabResult
@@ -21,7 +21,7 @@ from dispatch.errors import Unavailable
 from dispatch.grabs import Acked, Answer, Ask, Judged, complete, judge_batch
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
-from dispatch.mirror import Mirror
+from dispatch.mirror import Mirror, Own
 from dispatch.store import Database, Tx
 
 MOST = 1_000
@@ -38,11 +38,20 @@ log = logger("grabs")
 class GrabDesk:
     """Gathers the grabs of one city and has them judged in batches."""
 
-    def __init__(self, db: Database, mirror: Mirror, metrics: Metrics, *, on_complete: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        mirror: Mirror,
+        metrics: Metrics,
+        *,
+        on_complete: Callable[[str], None],
+        on_own: Callable[[Sequence[Own]], None] = lambda own: None,
+    ) -> None:
         self._db = db
         self._mirror = mirror
         self._metrics = metrics
         self._on_complete = on_complete
+        self._on_own = on_own
         self._waiting: deque[Waiting] = deque()
         self._taken: dict[str, tuple[int, str]] = {}
         self._taken_most = 10 * MOST
@@ -178,6 +187,8 @@ class GrabDesk:
                 verdicts["bid"] += 1
             if not future.done():
                 future.set_result(answer)
+        if judged.own:  # after the verdicts, which are told in the loop's next round
+            asyncio.get_running_loop().call_soon(self._on_own, judged.own)
         for verdict, count in verdicts.items():
             self._metrics.grabs.labels(verdict).inc(count)
         if len(self._taken) > self._taken_most:

@@ -31,6 +31,7 @@ from dispatch.store.crews import GrabRow
 from geo import distance_m
 
 if TYPE_CHECKING:
+    from dispatch.mirror import Own
     from dispatch.store import Tx
 
 BID: Literal["bid"] = "bid"
@@ -75,10 +76,14 @@ class Held(NamedTuple):
 
 
 class Judged(Struct, frozen=True):
-    """What became of a batch: an answer for each ask, and which orders were `claimed` by it just now."""
+    """What became of a batch: an answer for each ask, and which orders were `claimed` by it just now.
+
+    `own` has its events where they can be told without reading them back from the log.
+    """
 
     answers: list[Answer]
     claimed: list[Held]
+    own: "Sequence[Own]" = ()
 
 
 class Bid(Struct, frozen=True):
