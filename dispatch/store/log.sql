@@ -85,10 +85,3 @@ RETURNING term
 
 -- name: free_lease: give a role up at once
 DELETE FROM lease WHERE role = $1 AND holder = $2
-
--- name: changes_since: what else than clocks and widening happened to an order since a version of it
-SELECT kind FROM event
-WHERE city_id = $1 AND order_id = $2 AND (data -> 'order' ->> 'version')::int > $3
-  AND kind NOT IN ('clock.at_risk', 'clock.breached', 'order.updated', 'order.widened', 'order.offered_to',
-                   'order.declined', 'order.stranded', 'order.offered')
-LIMIT 1
