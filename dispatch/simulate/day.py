@@ -181,7 +181,7 @@ class Day:
                 fixes.append(self._fix(technician))
         if fixes:
             self._memory.run(now, lambda tx: tx.crews.save_fixes(fixes))
-        return list(self._memory.tables.crews.values())
+        return self._memory.run(now, lambda tx: tx.crews.all())
 
     def _fix(self, technician: Technician) -> Fix:
         now = self._agenda.now

@@ -30,7 +30,7 @@ class MemoryCrews(CrewRows):
         self._tables.put(self._tables.crews, crew.id, fresh)
 
     async def all(self) -> list[Crew]:
-        return list(self._tables.crews.values())
+        return [crew for _, crew in sorted(self._tables.crews.items())]
 
     async def find(self, crew_ids: Sequence[str]) -> dict[str, Crew]:
         rows = self._tables.crews
