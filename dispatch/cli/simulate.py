@@ -24,6 +24,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the crews' dice.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where visits.csv goes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--compare", help="Policies with commas between, all of them run and set side by side in compare.html.")
 @click.option("--behaviour", type=FILE, help="How crews behave. Default: SCENARIO/crews.toml, if there is one.")
 @with_settings(database=False)
 def simulate(
@@ -35,8 +36,10 @@ def simulate(
     out: Path,
     as_json: bool,
     behaviour: Path | None,
+    compare: str | None,
 ) -> None:
     """Run the day of a SCENARIO folder under a policy: writes visits.csv and prints what came of it."""
+    chosen = _chosen(compare) if compare else [policy]
     from dispatch.simulate import runs
     from dispatch.simulate.behaviour import read_behaviour
     from dispatch.simulate.results import visits_csv
@@ -44,15 +47,38 @@ def simulate(
     usual = scenario / "crews.toml"
     dice = read_behaviour(behaviour or (usual if usual.exists() else None))
     day, city = runs.prepare(scenario, settings)
-    outcome = runs.simulate(day, city, policy, behaviour=dice, seed=seed)
-    _write(out / "visits.csv", visits_csv(outcome.visits))
-    if as_json:
-        from dispatch.simulate.results import as_json as figures
+    outcomes = [runs.simulate(day, city, name, behaviour=dice, seed=seed) for name in chosen]
+    for outcome in outcomes:
+        folder = out / outcome.policy if compare else out
+        _write(folder / "visits.csv", visits_csv(outcome.visits))
+    if compare:
+        from dispatch.simulate.page import render
 
-        click.echo(json.dumps(figures(outcome.summary), ensure_ascii=False))
+        _write(out / "compare.html", render(runs.compare(day, city, outcomes, seed=seed)))
+    _print(outcomes, as_json=as_json, together=compare is not None)
+    if not as_json:
+        click.echo(f"写入 written: {out / ('compare.html' if compare else 'visits.csv')}")
+
+
+def _chosen(compare: str) -> list[str]:
+    """Return the policies of a comparison; at most five have a colour of their own."""
+    chosen = [name.strip() for name in compare.split(",") if name.strip()]
+    if unknown := [name for name in chosen if name not in POLICIES]:
+        raise click.UsageError(f"There is no policy {unknown[0]}; there are: {', '.join(POLICIES)}.")
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise click.UsageError("--compare needs policies, each once, with commas between, as in nearest,hybrid.")
+    return chosen
+
+
+def _print(outcomes: "list[Outcome]", *, as_json: bool, together: bool) -> None:
+    from dispatch.simulate.results import as_json as figures
+
+    if not as_json:
+        _print_table(outcomes)
+    elif together:
+        click.echo(json.dumps({outcome.policy: figures(outcome.summary) for outcome in outcomes}, ensure_ascii=False))
     else:
-        _print_table([outcome])
-        click.echo(f"{out / 'visits.csv'}: {len(outcome.visits)} visits")
+        click.echo(json.dumps(figures(outcomes[0].summary), ensure_ascii=False))
 
 
 def _write(path: Path, text: str) -> None:

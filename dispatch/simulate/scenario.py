@@ -6,7 +6,7 @@ Everything is checked before the first minute is simulated. What is wrong is sai
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,12 +61,16 @@ Named = TypeVar("Named", ScenarioCrew, ScenarioReport)
 
 
 class Scenario(Struct, frozen=True):
-    """A day to simulate; crews in the file's order, reports in the order of time."""
+    """A day to simulate; crews in the file's order, reports in the order of time.
+
+    Times are in UTC; `offset` is that of the first report, for whoever shows hours of the day.
+    """
 
     name: str
     crews: tuple[ScenarioCrew, ...]
     reports: tuple[ScenarioReport, ...]
     travel: Travel
+    offset: tzinfo = UTC
 
 
 def read_scenario(folder: Path) -> Scenario:
@@ -74,12 +78,14 @@ def read_scenario(folder: Path) -> Scenario:
     if not folder.is_dir():
         raise ScenarioError(f"{folder} is not a folder: name one with zones.geojson, crews.csv and reports.csv in it.")
     crews = _distinct((cells, _crew(cells)) for cells in _rows(folder / "crews.csv", CREW_COLUMNS))
-    reports = _distinct((cells, _report(cells)) for cells in _rows(folder / "reports.csv", REPORT_COLUMNS))
+    lines = list(_rows(folder / "reports.csv", REPORT_COLUMNS))
+    reports = _distinct((cells, _report(cells)) for cells in lines)
     return Scenario(
         name=folder.resolve().name,
         crews=tuple(crews),
         reports=tuple(sorted(reports, key=lambda report: report.at)),
         travel=read_travel(folder / "travel.toml"),
+        offset=(lines[0].moment("at").tzinfo if lines else None) or UTC,
     )
 
 
@@ -148,7 +154,7 @@ class _Cells(Struct, frozen=True):
         try:
             moment = datetime.fromisoformat(self.values[column])
             if moment.tzinfo is not None and 2000 <= moment.year < 9000:
-                return moment.astimezone(UTC)
+                return moment
         except (ValueError, OverflowError):
             pass
         raise self.wrong(column, "must be a time since the year 2000 with its offset, as in 2026-01-15T08:00:00+08:00")
@@ -191,7 +197,10 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Cells]:
 
 
 def _crew(cells: _Cells) -> ScenarioCrew:
-    start, end = (cells.moment(c) if cells.values[c] else None for c in ("shift_start", "shift_end"))
+    start, end = (
+        cells.moment(column).astimezone(UTC) if cells.values[column] else None
+        for column in ("shift_start", "shift_end")
+    )
     if start is not None and end is not None and end < start:
         raise cells.wrong("shift_end", "must not lie before shift_start")
     return ScenarioCrew(
@@ -209,7 +218,7 @@ def _crew(cells: _Cells) -> ScenarioCrew:
 def _report(cells: _Cells) -> ScenarioReport:
     return ScenarioReport(
         id=cells.text("id"),
-        at=cells.moment("at"),
+        at=cells.moment("at").astimezone(UTC),
         lon=cells.degrees("lon", 180),
         lat=cells.degrees("lat", 90),
         category=cells.text("category"),
