@@ -16,7 +16,7 @@ from dispatch.simulate.scenario import ScenarioReport
 from geo import Zone
 
 WIDTH, HEIGHT = 500, 270
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 46
 MOST_MINUTES = 60
 STEPS = 240
 
