@@ -3,17 +3,22 @@
 from geo.datums import Crs, from_wgs84, to_wgs84
 from geo.geojson import GeoJsonError, GeoJsonProblem, check_geojson, parse_geojson
 from geo.travel import EARTH_RADIUS_M, MetricTravel, TravelTimes, distance_m
+from geo.travel_factors import Conditions, FactoredTravel, TravelFactors, Trip, learn_factors
 from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
 from geo.zones import parse_zones
 
 __all__ = [
     "EARTH_RADIUS_M",
+    "Conditions",
     "Crs",
+    "FactoredTravel",
     "GeoJsonError",
     "GeoJsonProblem",
     "MetricTravel",
+    "TravelFactors",
     "TravelTimes",
+    "Trip",
     "Zone",
     "ZoneIndex",
     "ZoneMap",
@@ -22,6 +27,7 @@ __all__ = [
     "check_geojson",
     "distance_m",
     "from_wgs84",
+    "learn_factors",
     "parse_geojson",
     "parse_zones",
     "to_wgs84",
