@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ulid import ULID
 
 from dispatch.bus import make_bus
-from dispatch.cities import load_city
+from dispatch.cities import load_city, open_travel
 from dispatch.city import City
 from dispatch.crews import Crew
 from dispatch.errors import NotFound, Unavailable
@@ -38,6 +38,7 @@ class Background:
         self.name = str(ULID())
         self.bus = make_bus(settings.database_url, settings.bus_url, self.name)
         self.db = Database(settings.database_url, size=4, on_commit=self.bus.changed)
+        self.travel = open_travel(settings)
         self.lease = Lease(self.db, role, self.name)
         self._cities: dict[str, tuple[int, City]] = {}
         self._left: dict[tuple[str, str], float] = {}
@@ -50,7 +51,7 @@ class Background:
             version = row["version"] or 0
             known = self._cities.get(city_id)
             if known is None or known[0] != version:
-                known = self._cities[city_id] = (version, await load_city(conn, city_id, self.settings))
+                known = self._cities[city_id] = (version, await load_city(conn, city_id, self.settings, self.travel))
         return known[1]
 
     async def crews(self, city_id: str) -> list[Crew]:

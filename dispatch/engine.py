@@ -18,7 +18,7 @@ from ulid import ULID
 from dispatch import garbage
 from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
-from dispatch.cities import load_city
+from dispatch.cities import load_city, open_travel
 from dispatch.crew_commands import CrewCommands
 from dispatch.errors import NotFound, Unavailable
 from dispatch.events import Logged
@@ -60,6 +60,7 @@ class Engine:
         self.name = str(ULID())
         self.metrics = Metrics("engine", self.name)
         self.db = Database(database_url, size=10, on_commit=self._committed)
+        self.travel = open_travel(settings, tally=self.metrics.count_travel)
         self.hub = Hub()
         self.bus = make_bus(database_url, settings.bus_url, self.name)
         self.positions = Positions(self.db)
@@ -136,7 +137,7 @@ class Engine:
         async with self._opening.setdefault(city_id, asyncio.Lock()):
             if city_id in self.desks:
                 return self.desks[city_id]
-            mirror, histories = await load_mirror(self.db, city_id, self.settings)
+            mirror, histories = await load_mirror(self.db, city_id, self.settings, self.travel)
             self.hub.histories[city_id] = histories
             relay = Relay(
                 self.db,
@@ -162,7 +163,7 @@ class Engine:
 
     async def _reload_zones(self, mirror: Mirror) -> None:
         async with self.db.connection() as conn:
-            mirror.city = await load_city(conn, mirror.city.id, self.settings)
+            mirror.city = await load_city(conn, mirror.city.id, self.settings, self.travel)
 
     async def _read(self, desk: CityDesk) -> None:
         """Follow a city's log: at every hint, and once a second in any case."""

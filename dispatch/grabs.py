@@ -22,13 +22,13 @@ from msgspec import Struct
 from crew_client.protocol import GrabReason, GrabResult
 from dispatch import clocks
 from dispatch.city import City
-from dispatch.crews import Crew, hours_on_shift, obstacles
+from dispatch.crews import Crew, arrivals, hours_on_shift, obstacles
 from dispatch.events import Event
 from dispatch.offers import window_end
 from dispatch.orders import WITH_CREW, Order, State, Terms
 from dispatch.store import TryAgain
 from dispatch.store.crews import GrabRow
-from geo import distance_m
+from geo import TravelTimes, distance_m
 
 if TYPE_CHECKING:
     from dispatch.store import Tx
@@ -207,6 +207,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
     orders = await tx.orders.lock([ask.order for ask in live]) if live else {}
     known = {} if fresh else await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
 
+    travel = city.travel_at(tx.now)
     answers: dict[tuple[str, str], Answer] = {}
     rows: list[GrabRow] = []
     won: dict[int, Order] = {}
@@ -222,7 +223,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
         verdict = ask.refused or judge(order, crew)
         eta = distance = None
         if verdict in ("won", BID) and order is not None and crew is not None:
-            eta, distance = _arrival(order, crew, city)
+            eta, distance = _arrival(order, crew, travel)
             if verdict == BID:
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
@@ -265,14 +266,12 @@ def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> An
     return Acked(ask.message, ask.order, closes_at)
 
 
-def _arrival(order: Order, crew: Crew, city: City) -> tuple[float | None, float | None]:
+def _arrival(order: Order, crew: Crew, travel: TravelTimes) -> tuple[float | None, float | None]:
     place, at = order.location, crew.position
     if place is None or at is None:
         return None, None
-    return (
-        city.travel.seconds(at.lon, at.lat, place.lon, place.lat),
-        round(distance_m(at.lon, at.lat, place.lon, place.lat), 1),
-    )
+    eta = arrivals(place, [crew], travel).get(crew.id)
+    return eta, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
 
 
 async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bool:

@@ -3,6 +3,7 @@
 from geo.datums import Crs, from_wgs84, to_wgs84
 from geo.geojson import GeoJsonError, GeoJsonProblem, check_geojson, parse_geojson
 from geo.travel import EARTH_RADIUS_M, MetricTravel, TravelTimes, distance_m
+from geo.travel_choice import TravelChoice, TravelChoiceError, make_prompt_travel, make_travel, read_travel
 from geo.travel_factors import Conditions, FactoredTravel, TravelFactors, Trip, learn_factors
 from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
@@ -16,6 +17,8 @@ __all__ = [
     "GeoJsonError",
     "GeoJsonProblem",
     "MetricTravel",
+    "TravelChoice",
+    "TravelChoiceError",
     "TravelFactors",
     "TravelTimes",
     "Trip",
@@ -28,7 +31,10 @@ __all__ = [
     "distance_m",
     "from_wgs84",
     "learn_factors",
+    "make_prompt_travel",
+    "make_travel",
     "parse_geojson",
     "parse_zones",
+    "read_travel",
     "to_wgs84",
 ]

@@ -8,6 +8,7 @@ are compared by the logarithm of actual to predicted, since travel times are rig
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -70,7 +71,7 @@ class TravelFactors(Struct, frozen=True, forbid_unknown_fields=True):
     def factor(self, conditions: Conditions, *, quantile: float = 0.5) -> float:
         """Return what to multiply a source's seconds with; a weather that is not listed changes nothing."""
         check_quantile(quantile)
-        left = float(np.interp(quantile, QUANTILES, self.scatter))
+        left = _between(quantile, self.scatter)
         return self.hours[conditions.hour] * self.weather.get(conditions.weather, 1.0) * math.exp(left)
 
 
@@ -81,23 +82,27 @@ NO_FACTORS = TravelFactors(scatter=(0.0,) * len(QUANTILES))
 class FactoredTravel:
     """A source of travel times under given conditions: its seconds times the factor of hour, weather and quantile."""
 
-    __slots__ = ("conditions", "factors", "source")
+    __slots__ = ("_median", "conditions", "factors", "source")
 
     def __init__(self, source: TravelTimes, factors: TravelFactors, conditions: Conditions) -> None:
         """Take the source that answers, and what its answers are multiplied with."""
         self.source = source
         self.factors = factors
         self.conditions = conditions
+        self._median = factors.factor(conditions)
+
+    def factor(self, quantile: float) -> float:
+        """Return what the source's seconds are multiplied with."""
+        return self._median if quantile == 0.5 else self.factors.factor(self.conditions, quantile=quantile)
 
     def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float, *, quantile: float = 0.5) -> float:
         """Return the whole seconds from the first place to the second; infinity where there is no way."""
-        taken = self.source.seconds(lon1, lat1, lon2, lat2) * self.factors.factor(self.conditions, quantile=quantile)
+        taken = self.source.seconds(lon1, lat1, lon2, lat2) * self.factor(quantile)
         return float(math.ceil(taken)) if math.isfinite(taken) else math.inf
 
     def matrix(self, origins: npt.ArrayLike, destinations: npt.ArrayLike, *, quantile: float = 0.5) -> Floats:
         """Return whole seconds of shape (n, m); infinity where there is no way."""
-        factor = self.factors.factor(self.conditions, quantile=quantile)
-        return np.ceil(self.source.matrix(origins, destinations) * factor)
+        return np.ceil(self.source.matrix(origins, destinations) * self.factor(quantile))
 
 
 def learn_factors(trips: Sequence[Trip], prior: TravelFactors, *, worth: float = 20.0) -> TravelFactors:
@@ -134,6 +139,18 @@ def check_weather(weather: str, factors: Mapping[str, float]) -> None:
     """Raise `ValueError` where a weather in force has no factor: a word that was misspelt would change nothing."""
     if weather and weather not in factors:
         raise ValueError(f"weather {weather!r} has no factor; there are: {', '.join(sorted(factors)) or 'none'}")
+
+
+def _between(quantile: float, scatter: Sequence[float]) -> float:
+    """Return the scatter at a quantile, interpolated; numpy would take longer than all the rest of a prediction."""
+    if quantile <= QUANTILES[0]:
+        return scatter[0]
+    if quantile >= QUANTILES[-1]:
+        return scatter[-1]
+    after = bisect_right(QUANTILES, quantile)
+    low, high = QUANTILES[after - 1], QUANTILES[after]
+    share = (quantile - low) / (high - low)
+    return scatter[after - 1] + share * (scatter[after] - scatter[after - 1])
 
 
 def _pooled_quantiles(left: npt.NDArray[np.float64], prior: tuple[float, ...], worth: float) -> tuple[float, ...]:
