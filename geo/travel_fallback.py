@@ -96,12 +96,7 @@ class PromptTravel:
         found = self._cache.known(start, end)
         missing = np.isnan(found)
         if missing.any():
-            self._tally("not_yet_known", int(missing.sum()))
             self._fetch_later(start[missing.any(axis=1)], end[missing.any(axis=0)])
-            found = np.where(missing, self._metric.matrix(start, end), found)
-            known = np.where(missing, np.nan, found)
-            self._tally("source", int(np.isfinite(known).sum()))
-            return np.where(np.isinf(found), self._metric.matrix(start, end), found)
         return stand_in(found, start, end, self._metric, self._tally)
 
     def close(self) -> None:
@@ -134,12 +129,14 @@ class PromptTravel:
 def stand_in(
     found: Floats, origins: npt.ArrayLike, destinations: npt.ArrayLike, metric: MetricTravel, tally: Tally
 ) -> Floats:
-    """Return the times found, the metric's where there is no way; the tally hears of both."""
-    nowhere = ~np.isfinite(found)
-    lost = int(nowhere.sum())
-    if lost < found.size:
-        tally("source", found.size - lost)
-    if not lost:
-        return found
-    tally("unreachable", lost)
-    return np.where(nowhere, metric.matrix(origins, destinations), found)
+    """Return the times found; the metric's where there is no way (infinity) or nothing is known yet (not a number)."""
+    known, unreachable = np.isfinite(found), np.isinf(found)
+    counted = {
+        "source": int(known.sum()),
+        "unreachable": int(unreachable.sum()),
+        "not_yet_known": found.size - int((known | unreachable).sum()),
+    }
+    for outcome, pairs in counted.items():
+        if pairs:
+            tally(outcome, pairs)
+    return found if known.all() else np.where(known, found, metric.matrix(origins, destinations))
