@@ -18,6 +18,7 @@ from dispatch.logs import logger
 from dispatch.store import Contended, Database
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
+from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
@@ -40,15 +41,14 @@ class Background:
         self.db = Database(settings.database_url, size=4, on_commit=self.bus.changed)
         self.travel = open_travel(settings)
         self.lease = Lease(self.db, role, self.name)
-        self._cities: dict[str, tuple[int, City]] = {}
+        self._cities: dict[str, tuple[object, City]] = {}
         self._left: dict[tuple[str, str], float] = {}
         self._stopping = asyncio.Event()
 
     async def city(self, city_id: str) -> City:
-        """Return a city with the zones in force."""
+        """Return a city with the zones and forecasts in force."""
         async with self.db.connection() as conn:
-            row = await conn.fetchrow("SELECT max(version) AS version FROM zone_map WHERE city_id = $1", city_id)
-            version = row["version"] or 0
+            version = tuple(await conn.fetchrow(LOG["city_version"], city_id))
             known = self._cities.get(city_id)
             if known is None or known[0] != version:
                 known = self._cities[city_id] = (version, await load_city(conn, city_id, self.settings, self.travel))

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from ulid import ULID
 
+from dispatch import forecasts
 from dispatch.access import issue_token
 from dispatch.city import City
 from dispatch.errors import Conflict, Invalid, NotFound
@@ -84,6 +86,6 @@ async def load_city(
     """Return a city with the zones in force; raise `NotFound`."""
     if await conn.fetchval(LOG["head"], city_id) is None:
         raise NotFound(f"no city {city_id}")
-    city = bare_city(city_id, settings, travel)
+    city = msgspec.structs.replace(bare_city(city_id, settings, travel), forecasts=await forecasts.load(conn, city_id))
     row = await conn.fetchrow(LOG["zone_map"], city_id)
     return city.with_zones(row["document"], row["version"]) if row else city

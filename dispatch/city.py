@@ -9,15 +9,17 @@ from msgspec import Struct
 
 from crew_client.protocol import Location
 from dispatch.clocks import Targets
+from dispatch.forecasts import Forecasts
 from dispatch.policy import GrabPolicy, read_policy
 from geo import Conditions, FactoredTravel, TravelFactors, TravelTimes, ZoneIndex, parse_zones
+from optimizer.grab_chance import GrabChance
 
 
 class City(Struct, frozen=True):
     """A city as the steps see it: a value, replaced whole when its zones change.
 
     A crew that was last heard of more than `stale_s` seconds ago may have a dead phone. `travel` is the bare source
-    of travel times; `travel_at` is what to ask.
+    of travel times, `factors` what was configured about it; `travel_at` is what to ask.
     """
 
     id: str
@@ -28,6 +30,7 @@ class City(Struct, frozen=True):
     travel: TravelTimes
     stale_s: float = 600.0
     factors: TravelFactors = TravelFactors()
+    forecasts: Forecasts = Forecasts()
     time_zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
     weather: str = ""
 
@@ -44,7 +47,11 @@ class City(Struct, frozen=True):
     def travel_at(self, now: datetime) -> FactoredTravel:
         """Return travel times as they are at this hour, in the weather in force."""
         conditions = Conditions(now.astimezone(self.time_zone).hour, self.weather)
-        return FactoredTravel(self.travel, self.factors, conditions)
+        return FactoredTravel(self.travel, self.forecasts.travel or self.factors, conditions)
+
+    def grab_chance(self, zone: str | None, now: datetime) -> GrabChance:
+        """Return how likely an offer of this zone that begins now is grabbed."""
+        return self.forecasts.grabs.of(zone, now.astimezone(self.time_zone).hour)
 
     def ring_zones(self, zone: str | None, ring: int) -> tuple[str, ...] | None:
         """Return the zones of ring 0 (the zone itself), 1 (its neighbours too) or 2 (None: the whole city)."""

@@ -85,6 +85,13 @@ class PositionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stale_s: Seconds = 600
 
 
+class ForecastSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often the planner process learns a city's forecasts anew, and from how many days."""
+
+    every_s: Seconds = 900
+    days: Annotated[int, Meta(ge=1, le=366)] = 28
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`."""
 
@@ -105,6 +112,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     grabs: GrabRateSettings = field(default_factory=GrabRateSettings)
     sockets: SocketSettings = field(default_factory=SocketSettings)
     positions: PositionSettings = field(default_factory=PositionSettings)
+    forecasts: ForecastSettings = field(default_factory=ForecastSettings)
 
     def __post_init__(self) -> None:
         for name, schemes in _URL_SCHEMES.items():

@@ -13,9 +13,10 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from ulid import ULID
 
-from dispatch import garbage
+from dispatch import forecasts, garbage
 from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
 from dispatch.cities import load_city, open_travel
@@ -50,6 +51,7 @@ class CityDesk:
         self.grabs = grabs
         self.look = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
+        self.forecasts_of: datetime | None = None
 
 
 class Engine:
@@ -161,6 +163,11 @@ class Engine:
             log.info("city opened", city=city_id, seq=mirror.seq, orders=len(mirror.orders), crews=len(mirror.crews))
             return desk
 
+    async def _reload_forecasts(self, mirror: Mirror) -> None:
+        async with self.db.connection() as conn:
+            learned = await forecasts.load(conn, mirror.city.id)
+        mirror.city = msgspec.structs.replace(mirror.city, forecasts=learned)
+
     async def _reload_zones(self, mirror: Mirror) -> None:
         async with self.db.connection() as conn:
             mirror.city = await load_city(conn, mirror.city.id, self.settings, self.travel)
@@ -256,9 +263,13 @@ class Engine:
         """See what the other engines did that no log tells: new cities, and where their crews are."""
         async with self.db.connection() as conn:
             heads = await conn.fetch(LOG["heads"])
+            learned = {row["city_id"]: row["computed_at"] for row in await conn.fetch(forecasts.FORECASTS["newest"])}
             await self._set_clock(conn)
         for row in heads:
             desk = self.desks.get(row["city_id"])
+            if desk is not None and learned.get(row["city_id"]) != desk.forecasts_of:
+                await self._reload_forecasts(desk.mirror)
+                desk.forecasts_of = learned.get(row["city_id"])
             if desk is None:
                 await self.desk(row["city_id"])
             else:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from dispatch.store import Tx
 
 
+CAUTIOUS = 0.9
+"""The machine counts on travel times that this share of the trips do not exceed."""
+
+
 def window_end(terms: Terms, now: datetime) -> datetime:
     """Return when the sealed window that `now` falls into ends; in mode `first`, when the machine takes over."""
     if terms.mode == "first" or terms.closes_at > now or terms.window_s <= 0:
@@ -60,12 +64,16 @@ def opened(
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
     arrival = order.clocks.get("arrival")
-    etas = arrivals(order.location, crews, city.travel_at(now))
+    travel = city.travel_at(now)
+    etas = arrivals(order.location, crews, travel)
+    best_s = _best_eta_s(order, crews, etas)
     assign_at = machine_takes_over(
         policy,
         now,
         arrival_due=arrival.due_at if arrival and arrival.stopped_at is None else None,
-        best_eta_s=_best_eta_s(order, crews, etas),
+        best_eta_s=best_s,
+        late_eta_s=None if best_s is None else best_s * travel.factor(CAUTIOUS) / travel.factor(0.5),
+        chance=city.grab_chance(order.zone, now),
     )
     sealed = policy.mode == "sealed" and policy.window_s > 0
     terms = Terms(

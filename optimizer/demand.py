@@ -125,16 +125,16 @@ def learn_demand(
         shape = hour_of_week[week] * by_cold * of_phase[season]
         level = (worth + total.sum()) / (worth / prior.level + shape.sum())
         hour_of_week = _credible(week, total, level * by_cold * of_phase[season], before[0], worth)
-        hour_of_week /= hour_of_week.mean()
         rest = level * hour_of_week[week]
         of_phase = _credible(season, total, rest * by_cold, before[2], worth)
-        of_phase /= of_phase[1]  # the season itself is the measure of the others
+        of_phase[PHASES.index("season")] = 1.0  # the measure of the others: what is common to all belongs to the level
         rest *= of_phase[season]
         of_cold = _credible(cold[measured], total[measured], rest[measured], before[1], worth)
+    mean = float(hour_of_week.mean())
     return Demand(
-        level=float(level),
+        level=float(level) * mean,
         shares=_shares(seen, zones, prior, worth),
-        week=tuple(hour_of_week.tolist()),
+        week=tuple((hour_of_week / mean).tolist()),
         cold=tuple(of_cold.tolist()),
         phases=dict(zip(PHASES, of_phase.tolist(), strict=True)),
         hours=len(seen),

@@ -98,6 +98,12 @@ def test_a_young_city_stays_near_the_prior_in_its_shape_and_learns_its_level_fir
     assert learned.level > 1.3 * prior.level
 
 
+def test_a_phase_that_was_never_seen_keeps_what_the_prior_says_of_it() -> None:
+    learned = learn_demand(hours(24 * 14, TRUTH), ZONES, Demand())
+    assert (learned.phases["storm"], learned.phases["off"]) == (3.0, pytest.approx(0.1))
+    assert np.mean(learned.week) == pytest.approx(1.0)
+
+
 def test_silence_is_learned_and_no_history_changes_nothing() -> None:
     assert learn_demand([], ZONES, Demand()) == Demand()
     quiet = [HourSeen(MONDAY + timedelta(hours=n), {}) for n in range(24 * 60)]
