@@ -9,7 +9,9 @@ from dispatch.cli.bench import COLUMNS, find_benchmarks
 
 
 def test_each_is_found_by_its_name() -> None:
-    assert {"grab-commit", "grab-e2e", "grab-storm", "report-to-phone", "zone-lookup"} == set(find_benchmarks())
+    assert {"grab-commit", "grab-e2e", "grab-storm", "report-to-phone", "roads-matrix", "zone-lookup"} == set(
+        find_benchmarks()
+    )
 
 
 @pytest.mark.parametrize(
