@@ -23,6 +23,9 @@ QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 """Where the scatter is kept; between them it is interpolated, beyond them it stays at the last."""
 _NORMAL = (-1.6448536, -1.2815516, -0.6744898, 0.0, 0.6744898, 1.2815516, 1.6448536)
 
+_DRAWS = 200
+"""Values that stand for a prior where it is pooled with what was seen."""
+
 PLAIN_SCATTER = 0.25
 """Log standard deviation before any trip was seen: nine trips in ten then take less than 1.38 x the median."""
 
@@ -130,9 +133,10 @@ def learn_factors(trips: Sequence[Trip], prior: TravelFactors, *, worth: float =
     # The day as a whole is learned sooner than any hour of it: its mean shifts the prior that each hour is shrunk to.
     shift = float((ratio - before[hour]).sum() / (len(kept) + worth))
     after = (total + worth * (before + shift)) / (count + worth)
-    scatter = _pooled_quantiles(ratio - after[hour], prior.scatter, worth)
+    drawn = np.interp((np.arange(_DRAWS) + 0.5) / _DRAWS, QUANTILES, prior.scatter)
+    scatter = pooled_quantiles(ratio - after[hour], drawn, worth=worth, shares=QUANTILES)
     hours = tuple(float(each) for each in np.clip(np.exp(after), 0.1, 20.0))
-    return TravelFactors(hours=hours, weather=prior.weather, scatter=scatter, trips=len(kept))
+    return TravelFactors(hours=hours, weather=prior.weather, scatter=tuple(scatter.tolist()), trips=len(kept))
 
 
 def check_weather(weather: str, factors: Mapping[str, float]) -> None:
@@ -153,13 +157,13 @@ def _between(quantile: float, scatter: Sequence[float]) -> float:
     return scatter[after - 1] + share * (scatter[after] - scatter[after - 1])
 
 
-def _pooled_quantiles(left: npt.NDArray[np.float64], prior: tuple[float, ...], worth: float) -> tuple[float, ...]:
-    """Return the quantiles of what is left, and of the prior's scatter drawn as finely, weighed by their counts."""
-    shares = (np.arange(200) + 0.5) / 200
-    drawn = np.interp(shares, QUANTILES, prior)
-    values = np.concatenate([left, drawn])
-    weights = np.concatenate([np.ones(len(left)), np.full(len(drawn), worth / len(drawn))])
-    order = np.argsort(values, kind="stable")
+def pooled_quantiles(
+    values: npt.ArrayLike, prior: npt.ArrayLike, *, worth: float, shares: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Return the quantiles of values pooled with a prior, whose draws together count as much as `worth` values."""
+    seen, drawn = np.asarray(values, dtype=np.float64), np.asarray(prior, dtype=np.float64)
+    pooled = np.concatenate([seen, drawn])
+    weights = np.concatenate([np.ones(len(seen)), np.full(len(drawn), worth / len(drawn))])
+    order = np.argsort(pooled, kind="stable")
     reached = np.cumsum(weights[order]) - weights[order] / 2
-    found = np.interp(np.array(QUANTILES) * weights.sum(), reached, values[order])
-    return tuple(float(each) for each in found)
+    return np.asarray(np.interp(np.asarray(shares) * weights.sum(), reached, pooled[order]))

@@ -101,7 +101,7 @@ def latest_assignment_s(
     sigma = math.log(max(late_eta_s / eta_s, 1.0)) / _Z90 if eta_s > 0.0 else 0.0
     at_once = _in_time(due_in_s, eta_s, sigma)
     for step in range(_STEPS, 0, -1):
-        wait = longest_s * step / _STEPS
+        wait = longest_s * (step / _STEPS)
         lost = (1.0 - chance.within(wait)) * (at_once - _in_time(due_in_s - wait, eta_s, sigma))
         if lost <= loss + 1e-12:
             return wait
