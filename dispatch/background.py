@@ -19,6 +19,7 @@ from dispatch.store import Contended, Database
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
 from dispatch.store.tx import LOG
+from geo.travel_fallback import PromptTravel
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
@@ -113,6 +114,8 @@ class Background:
         await self.lease.free()
         await self.bus.stop()
         await self.db.close()
+        if isinstance(self.travel, PromptTravel):
+            self.travel.close()
         return 0
 
     async def _pause(self, seconds: float) -> None:

@@ -33,6 +33,7 @@ from dispatch.positions import Positions
 from dispatch.relay import Relay, load_mirror
 from dispatch.store import Database, Tx
 from dispatch.store.tx import LOG
+from geo.travel_fallback import PromptTravel
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
@@ -113,6 +114,8 @@ class Engine:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.bus.stop()
         await self.db.close()
+        if isinstance(self.travel, PromptTravel):
+            self.travel.close()
 
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -85,6 +85,7 @@ class PromptTravel:
         self._waiting = threading.Semaphore(64)
         self._silent_until = 0.0
         self._silence_s = 0.5
+        self._closed = False
 
     def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float, *, quantile: float = 0.5) -> float:
         """Return the whole seconds from the first place to the second, always finite and at once."""
@@ -100,7 +101,8 @@ class PromptTravel:
         return stand_in(found, start, end, self._metric, self._tally)
 
     def close(self) -> None:
-        """Fetch nothing more."""
+        """Fetch nothing more; what is not known stays the metric's."""
+        self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def settle(self) -> None:
@@ -109,7 +111,7 @@ class PromptTravel:
 
     def _fetch_later(self, start: Floats, end: Floats) -> None:
         """Let the thread fetch a matrix, unless too many wait already or the server was silent just now."""
-        if self._clock() < self._silent_until or not self._waiting.acquire(blocking=False):
+        if self._closed or self._clock() < self._silent_until or not self._waiting.acquire(blocking=False):
             return
         self._thread.submit(self._fetch, start, end)
 

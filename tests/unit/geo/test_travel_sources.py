@@ -161,6 +161,7 @@ def test_a_prompt_answer_comes_at_once_and_the_servers_when_it_is_there(server: 
     assert travel.seconds(*A, *ISLAND) == METRIC.seconds(*A, *ISLAND)
     assert tally["unreachable"] == 1
     travel.close()
+    assert travel.seconds(*B, *A) == METRIC.seconds(*B, *A), "after it was closed, too"
 
 
 def test_a_server_that_is_down_is_left_alone_for_a_while(server: RoutingServer) -> None:
