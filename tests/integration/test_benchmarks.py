@@ -10,9 +10,15 @@ from dispatch.cli.bench import COLUMNS, find_benchmarks
 
 
 def test_each_is_found_by_its_name() -> None:
-    assert {"grab-commit", "grab-e2e", "grab-storm", "report-to-phone", "simulate-sla", "zone-lookup"} == set(
-        find_benchmarks()
-    )
+    assert {
+        "grab-commit",
+        "grab-e2e",
+        "grab-storm",
+        "report-to-phone",
+        "roads-matrix",
+        "simulate-sla",
+        "zone-lookup",
+    } == set(find_benchmarks())
 
 
 @pytest.mark.parametrize(
