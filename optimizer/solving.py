@@ -100,7 +100,7 @@ def _given(
 ) -> tuple[state.Numbers, arrays.Integers]:
     row_of = {job.id: row for row, job in enumerate(numbered.jobs)}
     rows = [[row_of[each] for each in initial.get(crew.id, ()) if each in row_of] for crew in problem.crews]
-    table = np.zeros((len(rows), max(map(len, rows), default=0)), np.int32)
+    table = np.zeros((len(rows), max(map(len, rows), default=0)), np.int64)
     for number, row in enumerate(rows):
         table[number, : len(row)] = row
     return table, np.array([len(row) for row in rows], np.int64)

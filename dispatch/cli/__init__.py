@@ -30,6 +30,7 @@ COMMANDS = {
     "zones": "dispatch.cli.files:zones",
     "reports": "dispatch.cli.files:reports",
     "crew": "dispatch.cli.crew:crew",
+    "plan": "dispatch.cli.plan:plan",
     "bench": "dispatch.cli.bench:bench",
 }
 """Every command, in the order of `qiangdan --help`."""
