@@ -43,11 +43,15 @@ def plan(file: Path, time_limit: float, seed: int, initial: Path | None, freeze:
         except ProblemError as error:
             raise OperatorError(_sentence("The former output cannot be read", error)) from None
         orders = reading.orders_of(former)
-    loaded = time.perf_counter()
     from optimizer import Seconds
-    from optimizer.solving import solve
+    from optimizer.search.cache import is_compiled
+    from optimizer.solving import ready, solve
     from optimizer.vroom.writing import write
 
+    if not is_compiled():
+        click.echo("The search is compiled, once for this installation; this takes some 20 s ...", err=True)
+    ready()
+    loaded = time.perf_counter()
     solved = solve(problem, initial=orders, stop=Seconds(time_limit), seed=seed)
     times = {"loading": round(1000 * (loaded - began)), "solving": round(1000 * (time.perf_counter() - loaded))}
     click.echo(json.dumps(write(problem, solved, json.loads(text), computing_ms=times), ensure_ascii=False))

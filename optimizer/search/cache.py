@@ -30,3 +30,8 @@ def cache_folder() -> str:
         if os.access(folder, os.W_OK) and folder.stat().st_uid in (os.getuid(), SOURCE.stat().st_uid):
             return str(folder)
     return ""
+
+
+def is_compiled() -> bool:
+    """Return whether the loop of the search is in the cache already."""
+    return any(Path(cache_folder()).rglob("annealing.anneal-*.nbc"))
