@@ -1,7 +1,7 @@
 """The peers of the plan benchmarks, each made to fit as well as it can be: OR-Tools' routing, VROOM, PyVRP.
 
-Of the three only OR-Tools knows soft deadlines with a price. VROOM and PyVRP know hard windows and jobs that may be left
-out: each serves as much weight in time as it can, and what it leaves out is put behind by the list schedule.
+Of the three only OR-Tools knows soft deadlines with a price. VROOM and PyVRP know hard windows and jobs that may be
+left out: each serves as much weight in time as it can, and what it leaves out is put behind by the list schedule.
 """
 
 from datetime import timedelta
@@ -18,7 +18,10 @@ FAR = 10**7
 
 def or_tools(problem: Problem, seconds: float, *, initial: Orders | None = None) -> dict[str, list[str]]:
     """Solve with soft upper bounds at the deadlines, guided local search; from the given plan where there is one."""
-    from ortools.constraint_solver import pywrapcp, routing_enums_pb2
+    from ortools.constraint_solver import (  # type: ignore[import-untyped]  # ships no types
+        pywrapcp,
+        routing_enums_pb2,
+    )
 
     m, n = len(problem.crews), len(problem.jobs)
     nowhere = m + n
@@ -59,7 +62,7 @@ def or_tools(problem: Problem, seconds: float, *, initial: Orders | None = None)
 
 def vroom(problem: Problem, seconds: float) -> dict[str, list[str]]:
     """Serve as much priority within hard windows that end at the deadlines as VROOM can, the rest behind."""
-    import vroom as peer
+    import vroom as peer  # type: ignore[import-untyped]  # ships no types
 
     made = peer.Input()
     made.set_durations_matrix("car", problem.travel[0].astype(np.uint32))

@@ -112,4 +112,3 @@ def _one_grabbed(problem: Problem, seconds: float) -> tuple[Problem, Orders]:
         msgspec.structs.replace(crew, committed=(grabbed,)) if crew.id == winner else crew for crew in problem.crews
     )
     return msgspec.structs.replace(problem, crews=crews), plan
-
