@@ -31,6 +31,7 @@ COMMANDS = {
     "reports": "dispatch.cli.files:reports",
     "crew": "dispatch.cli.crew:crew",
     "simulate": "dispatch.cli.simulate:simulate",
+    "replay": "dispatch.cli.replay:replay",
     "bench": "dispatch.cli.bench:bench",
 }
 """Every command, in the order of `qiangdan --help`."""

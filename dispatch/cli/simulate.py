@@ -50,11 +50,11 @@ def simulate(
     outcomes = [runs.simulate(day, city, name, behaviour=dice, seed=seed) for name in chosen]
     for outcome in outcomes:
         folder = out / outcome.policy if compare else out
-        _write(folder / "visits.csv", visits_csv(outcome.visits))
+        write(folder / "visits.csv", visits_csv(outcome.visits))
     if compare:
         from dispatch.simulate.page import render
 
-        _write(out / "compare.html", render(runs.compare(day, city, outcomes, seed=seed)))
+        write(out / "compare.html", render(runs.compare(day, city, outcomes, seed=seed)))
     _print(outcomes, as_json=as_json, together=compare is not None)
     if not as_json:
         click.echo(f"写入 written: {out / ('compare.html' if compare else 'visits.csv')}")
@@ -74,14 +74,15 @@ def _print(outcomes: "list[Outcome]", *, as_json: bool, together: bool) -> None:
     from dispatch.simulate.results import as_json as figures
 
     if not as_json:
-        _print_table(outcomes)
+        print_table(outcomes)
     elif together:
         click.echo(json.dumps({outcome.policy: figures(outcome.summary) for outcome in outcomes}, ensure_ascii=False))
     else:
         click.echo(json.dumps(figures(outcomes[0].summary), ensure_ascii=False))
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write a file, and the folder that it is in; raise `OperatorError` where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="")
@@ -89,13 +90,21 @@ def _write(path: Path, text: str) -> None:
         raise OperatorError(f"{path} cannot be written ({error.strerror}): choose another folder with --out.") from None
 
 
-def _print_table(outcomes: "list[Outcome]") -> None:
+def print_table(outcomes: "list[Outcome]", *, difference: bool = False) -> None:
+    """Print figures side by side; `difference` adds the second less the first."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", *(outcome.policy for outcome in outcomes))
+    from dispatch.simulate import results
+
+    columns = [results.as_json(outcome.summary) for outcome in outcomes]
+    heads = [outcome.policy for outcome in outcomes]
+    if difference:
+        columns.append(results.difference(outcomes[0].summary, outcomes[1].summary))
+        heads.append("difference")
+    table = Table("", *heads)
     for name in outcomes[0].summary.__struct_fields__:
-        table.add_row(name, *(_cell(getattr(outcome.summary, name)) for outcome in outcomes))
+        table.add_row(name, *(_cell(column.get(name)) for column in columns))
     Console().print(table)
 
 

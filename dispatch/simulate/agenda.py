@@ -9,11 +9,11 @@ Action = Callable[[], None]
 
 
 class Rank(IntEnum):
-    """In which order things of one moment happen: who is done or comes on is free for what is reported then."""
+    """In which order things of one moment happen: a crew that is done chooses among what is reported just then, too."""
 
-    WORK = 0
-    SHIFT = 1
-    REPORT = 2
+    SHIFT = 0
+    REPORT = 1
+    WORK = 2
     CREW = 3
     WINDOW = 4
     RING = 5

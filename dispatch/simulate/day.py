@@ -71,7 +71,7 @@ class Day:
         self._memory = MemoryCity(city.id)
         dice = behaviour.dice()
         self._crews = {crew.id: Technician(crew, dice, f"{seed}/{crew.id}") for crew in scenario.crews}
-        moments = [crew.shift_start for crew in scenario.crews if crew.shift_start is not None]
+        moments = [shift.start for crew in scenario.crews for shift in crew.shifts if shift.start is not None]
         moments += [report.at for report in scenario.reports[:1]]
         self._agenda = Agenda(min(moments, default=datetime.max))
         self._closing = scenario.reports[-1].at + CLOSING_TIME if scenario.reports else None
@@ -239,7 +239,7 @@ class Day:
         idle, busy = [], []
         for technician in self._crews.values():
             place = technician.where(now)
-            known = (technician.id, place.lon, place.lat, technician.crew.skills, technician.crew.shift_end)
+            known = (technician.id, place.lon, place.lat, technician.crew.skills, technician.until)
             if technician.idle and not technician.bids:
                 leg = technician.leg
                 heading = None if leg is None else (leg.end.lon, leg.end.lat)
@@ -269,17 +269,19 @@ class Day:
     # What the crews do.
 
     def _hire(self, technician: Technician) -> None:
-        crew, start, end = technician.crew, technician.crew.shift_start, technician.crew.shift_end
+        crew = technician.crew
         hired = Crew(crew.id, crew.id, crew.skills, crew.home_zone, crew.capacity)
         self._do(lambda tx: crew_steps.add_crew(tx, hired, actor="user:simulation"))
-        if start is not None and end is not None and end <= start:
-            return
-        self._agenda.put(start or self._agenda.now, Rank.SHIFT, lambda: self._begin_shift(technician))
-        if end is not None:
-            self._agenda.put(end, Rank.SHIFT, lambda: self._end_shift(technician))
+        for shift in crew.shifts:
+            if shift.is_empty:
+                continue
+            start = shift.start or self._agenda.now
+            self._agenda.put(start, Rank.SHIFT, lambda until=shift.end: self._begin_shift(technician, until))  # type: ignore[misc]
+            if shift.end is not None:
+                self._agenda.put(shift.end, Rank.SHIFT, lambda: self._end_shift(technician))
 
-    def _begin_shift(self, technician: Technician) -> None:
-        technician.on_shift = True
+    def _begin_shift(self, technician: Technician, until: datetime | None) -> None:
+        technician.on_shift, technician.until = True, until
         fix = self._fix(technician)
         self._do(lambda tx: crew_steps.set_shift(tx, technician.id, True, fix=fix))
         self._is_free(technician)

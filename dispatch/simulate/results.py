@@ -104,3 +104,13 @@ def visits_csv(visits: Sequence[Visit]) -> str:
 def as_json(summary: Summary) -> dict[str, Any]:
     """Return the figures as the command prints them."""
     return {name: getattr(summary, name) for name in Summary.__struct_fields__}
+
+
+def difference(before: Summary, after: Summary) -> dict[str, float]:
+    """Return what each figure of `after` is more than in `before`, where both have a number."""
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in Summary.__struct_fields__}
+    return {
+        name: round(second - first, 4)
+        for name, (first, second) in pairs.items()
+        if isinstance(first, (int, float)) and isinstance(second, (int, float))
+    }

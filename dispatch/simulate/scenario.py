@@ -31,8 +31,20 @@ class ScenarioError(OperatorError):
     """A scenario folder cannot be used; the message names file, line and column, and the way out."""
 
 
+class Shift(Struct, frozen=True):
+    """When a crew is on; `start` None is from the first moment of the day, `end` None without end."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is on at any time."""
+        return self.start is not None and self.end is not None and self.end <= self.start
+
+
 class ScenarioCrew(Struct, frozen=True):
-    """A crew of the scenario; `shift_start` and `shift_end` None where it is always on shift."""
+    """A crew of the scenario, and where it is when its first shift begins."""
 
     id: str
     lon: float
@@ -40,8 +52,7 @@ class ScenarioCrew(Struct, frozen=True):
     home_zone: str | None
     skills: tuple[str, ...]
     capacity: int
-    shift_start: datetime | None
-    shift_end: datetime | None
+    shifts: tuple[Shift, ...]
 
 
 class ScenarioReport(Struct, frozen=True):
@@ -210,8 +221,7 @@ def _crew(cells: _Cells) -> ScenarioCrew:
         home_zone=cells.text("home_zone", empty=True) or None,
         skills=cells.skills("skills"),
         capacity=cells.whole("capacity", 1, 1000) if cells.values["capacity"] else 1,
-        shift_start=start,
-        shift_end=end,
+        shifts=(Shift(start, end),),
     )
 
 

@@ -65,6 +65,7 @@ class Technician:
         self.screen: dict[str, Shown] = {}
         self.bids: set[str] = set()
         self.on_shift = False
+        self.until: datetime | None = None
         self.free_since: datetime | None = None
         self.looking = False
         self.messages = 0
