@@ -85,13 +85,14 @@ class Dispatcher:
         if not movable.any():
             return ()
         bound_for = cells.seconds_from([crew.heading or (crew.lon, crew.lat) for crew in idle])
+        from_here = np.where(movable[:, np.newaxis], bound_for, np.inf)
         for row, crew in enumerate(idle):
             if crew.heading is not None:
                 bound_for[row] += 0.5 * situation.travel.seconds(crew.lon, crew.lat, *crew.heading)
-        from_here = np.full(bound_for.shape, np.inf)
-        for row in np.flatnonzero(movable).tolist():
-            crew = idle[row]
-            from_here[row] = cells.seconds_from([(crew.lon, crew.lat)])[0]
+        again = [row for row, crew in enumerate(idle) if crew.heading is not None and movable[row]]
+        if again:
+            places = [(idle[row].lon, idle[row].lat) for row in again]
+            from_here[again] = situation.travel.matrix(places, cells.centres)
         moves = []
         for row, cell in advise(bound_for, from_here, movable, cells, settings=standby):
             self._moved[idle[row].id] = now

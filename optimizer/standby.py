@@ -11,6 +11,8 @@ It is used in its dynamic form (Jagtenberg, Bhulai, van der Mei 2015, Operations
 something has changed, the one or two moves that lower the expected cost most, if that is more than the drive costs.
 """
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
@@ -47,6 +49,7 @@ class StandbySettings(Struct, frozen=True):
     blur_s: float = 90.0
 
 
+@cache
 def arrival_costs(settings: StandbySettings) -> Floats:
     """Return the cost of an arrival after 0, 5, 10, ... seconds, up to `FAR_S`."""
     seconds = np.arange(0.0, FAR_S + _STEP_S, _STEP_S)
@@ -56,6 +59,7 @@ def arrival_costs(settings: StandbySettings) -> Floats:
     return np.asarray(costs, dtype=np.float64)
 
 
+@cache
 def rank_chances(settings: StandbySettings) -> Floats:
     """Return the chance that the first, second, ... crew is the nearest one that is not taken."""
     q = settings.taken
@@ -80,19 +84,17 @@ def advise(
     costs, chances = arrival_costs(settings), rank_chances(settings)
     shape = (len(weights), RANKS)
     nearest, owner, others = np.empty(shape), np.empty(shape, dtype=np.int64), np.empty(shape)
-    # Somebody who may not go far: unreachable places (infinity) are left out by `most_s`.
-    drives = np.where(np.isfinite(from_here), from_here, FAR_S)
     moves: list[tuple[int, int]] = []
     while len(moves) < settings.moves and may.any():
         _rank(np.minimum(times, FAR_S), nearest, owner)
         crew, cell = _best_move(
-            nearest, owner, others, drives, may, cells.between, weights, cells.inhabited, costs, chances,
+            nearest, owner, others, from_here, may, cells.between, weights, cells.inhabited, costs, chances,
             np.array([settings.least_s, settings.most_s, settings.least_gain, settings.drive_cost]),
         )  # fmt: skip # one line of arrays reads better than eleven
         if crew < 0:
             break
         moves.append((int(crew), int(cell)))
-        times[crew] = cells.between[cell] + 0.5 * drives[crew, cell]
+        times[crew] = cells.between[cell] + 0.5 * from_here[crew, cell]
         may[crew] = False
     return moves
 

@@ -238,17 +238,18 @@ class Day:
         now = self._agenda.now
         idle, busy = [], []
         for technician in self._crews.values():
-            place = technician.where(now)
-            known = (technician.id, place.lon, place.lat, technician.crew.skills, technician.until)
+            skills, until = technician.crew.skills, technician.until
             if technician.idle and not technician.bids:
-                leg = technician.leg
+                place, leg = technician.where(now), technician.leg
                 heading = None if leg is None else (leg.end.lon, leg.end.lat)
-                idle.append(IdleCrew(*known, since=technician.free_since or now, heading=heading))
+                since = technician.free_since or now
+                idle.append(IdleCrew(technician.id, place.lon, place.lat, skills, until, since, heading))
             elif technician.doing is not None:
                 work = technician.held[technician.doing]
+                report = work.report
                 there_at = work.arrived_at or (technician.leg.arrives_at if technician.leg else now)
-                target = (technician.id, work.report.lon, work.report.lat, *known[3:])
-                busy.append(BusyCrew(*target, there_at, work.report.severity, work.report.category))
+                at = (report.lon, report.lat, skills, until, there_at)
+                busy.append(BusyCrew(technician.id, *at, report.severity, report.category))
         idle.sort(key=lambda crew: crew.since)
         reported = tuple(self._reported)
         return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel, reported)  # type: ignore[arg-type]
