@@ -63,6 +63,7 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
     rows: list[GrabRow] = []
     won: dict[int, tuple[PublicOrder, Event]] = {}
     told: list[OrderData] = []
+    travel = city.travel_at(tx.now)
     for place, ask in enumerate(asks):
         seen = None if ask.refused else sights[ask.order]
         cycle, eta, distance = 0, None, None

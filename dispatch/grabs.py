@@ -14,6 +14,7 @@ Promises: a cycle has at most one winner; nobody is told that he won before it i
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ from msgspec import Struct
 from crew_client.protocol import GrabReason, GrabResult, Location
 from dispatch import clocks
 from dispatch.city import City
-from dispatch.crews import Crew, arrivals, hours_on_shift, obstacles
+from dispatch.crews import Crew, hours_on_shift, obstacles
 from dispatch.events import Event
 from dispatch.offers import window_end
 from dispatch.orders import WITH_CREW, Order, State, Terms
@@ -292,8 +293,8 @@ def arrival(place: Location | None, crew: Crew, travel: TravelTimes) -> tuple[fl
     at = crew.position
     if place is None or at is None:
         return None, None
-    eta = arrivals(place, [crew], travel).get(crew.id)
-    return eta, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
+    eta = travel.seconds(at.lon, at.lat, place.lon, place.lat)
+    return eta if isfinite(eta) else None, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
 
 
 async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bool:

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 ORDERS = load("orders")
 
+UNDO_SURVIVES = (
+    "clock.at_risk",
+    "clock.breached",
+    "order.updated",
+    "order.widened",
+    "order.offered_to",
+    "order.declined",
+    "order.stranded",
+    "order.offered",
+)
+"""Events after which an override can still be undone: they change nothing that a dispatcher decided."""
+
 
 class OrderRows:
     """Reads, locks and saves the orders of one city."""
@@ -191,6 +203,13 @@ class OrderRows:
     async def mark_undone(self, override_id: str) -> None:
         """Mark an override as taken back."""
         await self._conn.execute(ORDERS["mark_undone"], self._city, override_id)
+
+    async def changed_since(self, order_id: str, version: int) -> str | None:
+        """Return the first event, beside those of `UNDO_SURVIVES`, that changed an order since a version of it."""
+        kind: str | None = await self._conn.fetchval(
+            ORDERS["changes_since"], self._city, order_id, version, list(UNDO_SURVIVES)
+        )
+        return kind
 
     async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
         """Write what the resident says."""

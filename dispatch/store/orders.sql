@@ -139,3 +139,8 @@ UPDATE order_override SET undone = true WHERE city_id = $1 AND override_id = $2
 
 -- name: insert_rating: what the resident says
 INSERT INTO rating (city_id, order_id, at, actor, crew_id, stars, comment, resolved) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: changes_since: what else happened to an order since a version of it, other than the kinds of $4
+SELECT kind FROM event
+WHERE city_id = $1 AND order_id = $2 AND (data -> 'order' ->> 'version')::int > $3 AND kind <> ALL ($4::text[])
+ORDER BY seq LIMIT 1
