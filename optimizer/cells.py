@@ -48,6 +48,14 @@ class Cells:
         self.between: Floats = travel.matrix(self.centres, self.centres)
         self._rows: dict[tuple[float, float], Floats] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the travel times behind, which may be a whole road map, and the rows that were kept of them."""
+        return {**self.__dict__, "_travel": None, "_rows": {}}
+
+    def use(self, travel: TravelTimes) -> None:
+        """Ask these travel times from now on."""
+        self._travel = travel
+
     @property
     def inhabited(self) -> Bools:
         """Which cells have ever had a crew's post or a report: only there does anybody wait."""

@@ -69,6 +69,7 @@ class Dispatcher:
         if self._cells is None and settings.standby is not None:
             self._cells = Cells(self._ground, situation.travel)
         if self._cells is not None:
+            self._cells.use(situation.travel)
             for report in situation.reported:
                 self._cells.count(report)
         sendings, held = send(situation, self._average, settings)
