@@ -4,12 +4,22 @@ from typing import Any
 
 import pytest
 
-from benchmarks import grab_commit, grab_e2e, grab_storm, report_to_phone
+from benchmarks import grab_commit, grab_e2e, grab_storm, plan_snapshot, plan_trsp, report_to_phone
+from benchmarks.data import data_folder
 from dispatch.cli.bench import COLUMNS, find_benchmarks
 
 
 def test_each_is_found_by_its_name() -> None:
-    assert {"grab-commit", "grab-e2e", "grab-storm", "report-to-phone", "zone-lookup"} == set(find_benchmarks())
+    assert {
+        "grab-commit",
+        "grab-e2e",
+        "grab-storm",
+        "plan-snapshot",
+        "plan-trsp",
+        "plan-vrptw",
+        "report-to-phone",
+        "zone-lookup",
+    } == set(find_benchmarks())
 
 
 @pytest.mark.parametrize(
@@ -25,8 +35,28 @@ def test_each_is_found_by_its_name() -> None:
 def test_rows_are_complete(module: Any, small: dict[str, int]) -> None:
     rows = module.run(**small)
     assert rows
+    check(module, rows)
+
+
+@pytest.mark.parametrize(
+    ("module", "small"),
+    [
+        (plan_snapshot, {"sizes": ((5, 12, (0.05,)),), "seeds": (1,)}),
+        (plan_trsp, {"degrees": (10,), "instances": 1, "before": 500, "each": 100}),
+    ],
+    ids=lambda value: getattr(value, "NAME", ""),
+)
+def test_rows_of_plans_are_complete(module: Any, small: dict[str, Any]) -> None:
+    if module is plan_trsp and not (data_folder() / "trsp").exists():
+        pytest.skip(f"the instances are not at {data_folder() / 'trsp'}; set QIANGDAN_TEST_DATA")
+    rows = module.run(**small)
+    assert rows
+    check(module, rows, least=0)
+
+
+def check(module: Any, rows: list[dict[str, Any]], *, least: int = 1) -> None:
     for row in rows:
         assert tuple(row) == COLUMNS
         assert row["bench"] == module.NAME
-        assert row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0
+        assert min(row["ours"], row["peer"]) >= 0 and (not least or min(row["ours"], row["peer"], row["ratio"]) > 0)
         assert row["holds"] in ((None,) if row["target"] is None else (True, False))
