@@ -8,7 +8,7 @@ behind what was just given.
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]  # ships no types
+from scipy.optimize import linear_sum_assignment
 
 from optimizer import schedule
 from optimizer.problem import Crew, Job, Problem, check
