@@ -21,7 +21,7 @@ from dispatch.city import City
 from dispatch.crews import Candidate, Crew, candidates, obstacles
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
-from dispatch.policy import machine_takes_over
+from dispatch.policy import machine_takes_over, safe_to_grab
 
 if TYPE_CHECKING:
     from dispatch.store import Tx
@@ -56,12 +56,9 @@ def opened(
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
     arrival = order.clocks.get("arrival")
-    assign_at = machine_takes_over(
-        policy,
-        now,
-        arrival_due=arrival.due_at if arrival and arrival.stopped_at is None else None,
-        best_eta_s=_best_eta_s(order, crews, city),
-    )
+    due_at = arrival.due_at if arrival and arrival.stopped_at is None else None
+    best_s = _best_eta_s(order, crews, city)
+    assign_at = machine_takes_over(policy, now, arrival_due=due_at, best_eta_s=best_s)
     sealed = policy.mode == "sealed" and policy.window_s > 0
     terms = Terms(
         mode="sealed" if sealed else "first",
@@ -76,7 +73,13 @@ def opened(
     order = msgspec.structs.replace(
         order, state=State.OFFERED, cycle=order.cycle + 1, crew=None, claimed_by=None, offer=terms
     )
-    return order, circle(order, terms, crews, city)
+    first = circle(order, terms, crews, city)
+    if policy.leave_to_grabs == "when_safe":
+        etas = [each.eta_s for each in first if each.eta_s is not None]
+        due_in = None if due_at is None else (due_at - now).total_seconds()
+        if not safe_to_grab(etas, best_eta_s=best_s, due_in_s=due_in):
+            order = msgspec.structs.replace(order, offer=msgspec.structs.replace(terms, assign_at=now))
+    return order, first
 
 
 def _best_eta_s(order: Order, crews: Iterable[Crew], city: City) -> float | None:
