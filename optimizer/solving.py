@@ -4,6 +4,7 @@ Check, number, start from the list schedule or a given plan, anneal until the ru
 never worse than what it started from.
 """
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,16 +12,17 @@ import numpy as np
 
 from optimizer import reasons, schedule
 from optimizer.plan import Plan, Route
-from optimizer.problem import Problem, check
+from optimizer.problem import Crew, Job, Problem, check
 from optimizer.search import annealing, arrays, listing, state
 from optimizer.search.arrays import RANK, Numbered
 from optimizer.stopping import Seconds, Stopping
 
-HOT, COLD = 0.03, 0.0002
+HOT, COLD = 0.2, 0.003
 """Heat at the start and at the end, as a share of what a job costs on average."""
-WARM = 0.006
+WARM = 0.02
 """Heat at the start of a search from a given plan."""
-RUINS = 0.02
+SOFT_RUINS, HARD_RUINS = 0.0005, 0.02
+"""Which share of the changes are ruins: where all is soft, and where windows, loads or supplies bind."""
 STEPS = 200
 """How often the heat is lowered."""
 
@@ -41,8 +43,9 @@ def solve(
     Raises:
         ProblemError: the problem is not sound; every fault is named by its place.
     """
-    began = clock()
     check(problem)
+    ready()
+    began = clock()
     numbered = arrays.number(problem)
     if not problem.crews or not numbered.jobs:
         return write_down(problem, numbered, [()] * len(problem.crews))
@@ -58,6 +61,18 @@ def solve(
     return write_down(problem, numbered, rows, iterations=iterations)
 
 
+@functools.cache
+def ready() -> None:
+    """Have the search compiled: from the cache in a fraction of a second, the first time ever in some 20 s."""
+    problem = Problem(crews=(Crew(id="", start=0),), jobs=(Job(id="", place=0),), travel=(np.zeros((1, 1), np.int32),))
+    numbered = arrays.number(problem)
+    found = state.empty(numbered.arrays, 0)
+    listing.load(numbered.arrays, found, *_given(numbered, problem, {}))
+    listing.fill(numbered.arrays, found, np.zeros(0, np.int64))
+    annealing.anneal(numbered.arrays, found, 0, 1.0, HARD_RUINS)
+    annealing.finish(found)
+
+
 def _search(
     numbered: Numbered,
     found: state.State,
@@ -71,10 +86,11 @@ def _search(
     if scale <= 0.0:
         scale = 1.0
     iterations, batch = 0, 64
+    ruins = HARD_RUINS if _binds(numbered) else SOFT_RUINS
     while (share := stop.share(iterations=iterations, seconds=clock() - began)) < 1.0:
         heat = scale * hot * (COLD / hot) ** share
         before = clock()
-        annealing.anneal(numbered.arrays, found, batch, heat, RUINS)
+        annealing.anneal(numbered.arrays, found, batch, heat, ruins)
         iterations += batch
         batch = _next_batch(stop, iterations, batch, clock() - began, clock() - before)
     return iterations
@@ -95,12 +111,16 @@ def _next_batch(stop: Stopping, iterations: int, batch: int, seconds: float, las
     return max(8, min(4 * batch, round(batch / share / STEPS)))
 
 
+def _binds(numbered: Numbered) -> bool:
+    return any(job.windows or job.due is None for job in numbered.jobs) or bool(numbered.arrays.flags[1:3].any())
+
+
 def _given(
     numbered: Numbered, problem: Problem, initial: Mapping[str, Sequence[str]]
 ) -> tuple[state.Numbers, arrays.Integers]:
     row_of = {job.id: row for row, job in enumerate(numbered.jobs)}
     rows = [[row_of[each] for each in initial.get(crew.id, ()) if each in row_of] for crew in problem.crews]
-    table = np.zeros((len(rows), max(map(len, rows), default=0)), np.int32)
+    table = np.zeros((len(rows), max(map(len, rows), default=0)), np.int64)
     for number, row in enumerate(rows):
         table[number, : len(row)] = row
     return table, np.array([len(row) for row in rows], np.int64)

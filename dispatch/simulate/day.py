@@ -252,7 +252,7 @@ class Day:
                 busy.append(BusyCrew(technician.id, *at, report.severity, report.category))
         idle.sort(key=lambda crew: crew.since)
         reported = tuple(self._reported)
-        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel, reported)  # type: ignore[arg-type]
+        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel, reported)
 
     def _move(self, technician: Technician, to: Place) -> None:
         """Let an idle crew drive to a waiting place."""

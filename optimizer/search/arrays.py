@@ -57,12 +57,13 @@ class Arrays(NamedTuple):
     """(m, n): skills had, not excluded."""
     missed: Integers
     """(n,) what leaving it out counts ahead of all costs: 1 + priority, 0 for what is optional."""
-    near: npt.NDArray[np.int32]
+    near: Integers
     """(n, K) the nearest jobs of each."""
     prices: Floats
     """Late, travel, fairness, crew."""
     flags: Integers
-    """Place of the store (-1: none), 1 where tools or parts are asked for, 1 where loads are limited."""
+    """Place of the store (-1: none), 1 where tools or parts are asked for, 1 where loads are limited; then -1 and 0,
+    to be passed where a number is meant: numba compiles a function anew for each literal that it is called with."""
 
 
 class Numbered(NamedTuple):
@@ -108,7 +109,9 @@ def number(problem: Problem) -> Numbered:
         prices=np.array(
             [problem.prices.late, problem.prices.travel, problem.prices.fairness, problem.prices.crew], dtype=np.float64
         ),
-        flags=np.array([-1 if problem.store is None else problem.store, supplied, int(loads > 0)], dtype=np.int64),
+        flags=np.array(
+            [-1 if problem.store is None else problem.store, supplied, int(loads > 0), -1, 0], dtype=np.int64
+        ),
     )
     return Numbered(arrays, jobs, begun)
 
@@ -220,17 +223,17 @@ def _windows(jobs: Sequence[Job]) -> Integers:
     return table
 
 
-def _nearest(travel: npt.NDArray[np.int32], places: Integers) -> npt.NDArray[np.int32]:
+def _nearest(travel: npt.NDArray[np.int32], places: Integers) -> Integers:
     count = min(NEIGHBOURS, max(len(places) - 1, 0))
     if count == 0:
-        return np.zeros((len(places), 0), dtype=np.int32)
+        return np.zeros((len(places), 0), dtype=np.int64)
     there = travel[np.ix_(places, places)].astype(np.int64)
     there[there < 0] = NEVER // 4
     there = there + there.T
     np.fill_diagonal(there, NEVER)
     nearest = np.argpartition(there, count - 1, axis=1)[:, :count]
     order = np.argsort(np.take_along_axis(there, nearest, axis=1), axis=1, kind="stable")
-    return np.ascontiguousarray(np.take_along_axis(nearest, order, axis=1), dtype=np.int32)
+    return np.ascontiguousarray(np.take_along_axis(nearest, order, axis=1), dtype=np.int64)
 
 
 def _table(rows: Sequence[Sequence[int]], width: int) -> Integers:

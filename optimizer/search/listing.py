@@ -11,14 +11,14 @@ from optimizer.search.compiled import compiled
 from optimizer.search.routes import note, put, take
 from optimizer.search.ruin import insert
 from optimizer.search.state import Numbers, State
-from optimizer.search.walking import begins, settle, trial
+from optimizer.search.walking import FROM_START, NOWHERE, begins, settle, trial
 
 
 @compiled
 def load(p: Arrays, s: State, routes: Numbers, sizes: Integers) -> None:
     """Take over given routes as far as they are feasible: a job that cannot stay in its place is left out."""
     for k in range(s.size.shape[0]):
-        settle(p, s, k, 0)
+        settle(p, s, k, p.flags[FROM_START])
         new = s.scratch[0]
         for x in range(sizes[k]):
             j, size = routes[k, x], s.size[k]
@@ -43,7 +43,7 @@ def fill(p: Arrays, s: State, order: Integers) -> None:
 
 @compiled
 def _append(p: Arrays, s: State, j: int) -> bool:
-    best, best_k, tried = NEVER, -1, s.scratch[0]
+    best, best_k, tried = NEVER, p.flags[NOWHERE], s.scratch[0]
     for k in range(s.size.shape[0]):
         size = s.size[k]
         if p.allowed[k, j] == 0:

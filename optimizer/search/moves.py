@@ -9,7 +9,7 @@ import numpy as np
 
 from optimizer.search.arrays import SKIP, Arrays
 from optimizer.search.chance import below, uniform
-from optimizer.search.compiled import compiled
+from optimizer.search.compiled import compiled, inlined
 from optimizer.search.routes import put, remember, spliced, strike, take
 from optimizer.search.state import OUT, State
 from optimizer.search.walking import trial
@@ -37,7 +37,7 @@ def step(p: Arrays, s: State, heat: float) -> None:
         _between(p, s, s.route_of[i], s.at[i], k, q, allowance)
 
 
-@compiled
+@inlined
 def _slot(p: Arrays, s: State, i: int) -> tuple[int, int]:
     """Choose a route and a position in it: beside a near job, or anywhere."""
     width = p.near.shape[1]

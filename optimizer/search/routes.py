@@ -1,12 +1,12 @@
 """How routes are changed and the best is kept: the few functions that write a `State`."""
 
 from optimizer.search.arrays import SKIP, Arrays
-from optimizer.search.compiled import compiled
+from optimizer.search.compiled import compiled, inlined
 from optimizer.search.state import BEST_COST, BEST_MISSED, BEST_STANDS, COST, MISSED, OUT, Numbers, State
 from optimizer.search.walking import settle
 
 
-@compiled
+@inlined
 def spliced(new: Numbers, one: Numbers, size: int, q: int, a: int, other: Numbers, r: int, b: int) -> int:
     """Write `one` with its `a` jobs from `q` replaced by the `b` jobs of `other` from `r`; return its size."""
     for x in range(q):

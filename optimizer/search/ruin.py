@@ -11,7 +11,7 @@ from optimizer.search.chance import below, uniform
 from optimizer.search.compiled import compiled
 from optimizer.search.routes import put, strike, take
 from optimizer.search.state import BEST_STANDS, COST, MISSED, OUT, Numbers, State
-from optimizer.search.walking import trial
+from optimizer.search.walking import FROM_START, NOWHERE, trial
 
 LONGEST = 10
 """The most jobs taken out of one route."""
@@ -78,12 +78,15 @@ def _cut(p: Arrays, s: State, k: int, q: int, length: int) -> None:
     hole = first + below(s.random, length - spared + 1)
     new, count = s.scratch[0], 0
     for x in range(size):
-        if first <= x < first + length and not (hole <= x < hole + spared):
-            strike(p, s, s.routes[k, x])
-        else:
+        if not first <= x < first + length or hole <= x < hole + spared:
             new[count] = s.routes[k, x]
             count += 1
-    put(p, s, k, new, 0, count)
+    if trial(p, s, k, new, p.flags[FROM_START], count, np.inf) == np.inf:
+        return  # without them there is no way from one of the others to the next
+    for x in range(first, first + length):
+        if not hole <= x < hole + spared:
+            strike(p, s, s.routes[k, x])
+    put(p, s, k, new, p.flags[FROM_START], count)
 
 
 @compiled
@@ -114,7 +117,7 @@ def _put_back(p: Arrays, s: State) -> None:
 def insert(p: Arrays, s: State, j: int) -> None:
     """Put a job that is left out where it costs least; it stays out where that is nowhere, or it is not worth it."""
     m = s.size.shape[0]
-    best, best_k, best_q = np.inf, -1, 0
+    best, best_k, best_q = np.inf, p.flags[NOWHERE], p.flags[FROM_START]
     if p.missed[j] == 0:
         best = p.worth[j, SKIP]
     if m <= FEW:
@@ -144,7 +147,7 @@ def _best_place(p: Arrays, s: State, j: int, k: int, best: float, best_k: int, b
     if p.allowed[k, j] == 0:
         return best, best_k, best_q
     new, size = s.scratch[0], s.size[k]
-    _with(new, s.routes[k], size, j, 0)
+    _with(new, s.routes[k], size, j, p.flags[FROM_START])
     for q in range(size + 1):
         if q > 0:
             new[q - 1] = s.routes[k, q - 1]
@@ -187,7 +190,7 @@ def _restore(p: Arrays, s: State) -> None:
             for x in range(s.kept_size[k]):
                 if s.route_of[s.kept[k, x]] < 0:
                     take(p, s, s.kept[k, x])
-            put(p, s, k, s.kept[k], 0, s.kept_size[k])
+            put(p, s, k, s.kept[k], p.flags[FROM_START], s.kept_size[k])
             s.kept_size[k] = -1
 
 

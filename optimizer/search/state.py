@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from optimizer.search.arrays import Arrays, Floats, Integers
 
-Numbers = npt.NDArray[np.int32]
+Numbers = Integers
 
 COST, BEST_COST = range(2)
 """Of `totals`: the routes' cost, what optional jobs left out cost included."""
@@ -58,22 +58,22 @@ def empty(arrays: Arrays, seed: int) -> State:
     m, n = len(arrays.crews), len(arrays.jobs)
     width = n + 1
     return State(
-        routes=np.zeros((m, width), np.int32),
+        routes=np.zeros((m, width), np.int64),
         size=np.zeros(m, np.int64),
         leaves=np.zeros((m, width), np.int64),
         spent=np.zeros((m, width)),
         cost=np.zeros(m),
-        route_of=np.full(n, -1, np.int32),
-        at=np.arange(n, dtype=np.int32),
-        out=np.arange(n, dtype=np.int32),
+        route_of=np.full(n, -1, np.int64),
+        at=np.arange(n, dtype=np.int64),
+        out=np.arange(n, dtype=np.int64),
         totals=np.array([float(arrays.worth[:, 2].sum()), np.inf]),
         counts=np.array([n, int(arrays.missed.sum()), 2**62, 0], np.int64),
-        best=np.zeros((m, width), np.int32),
+        best=np.zeros((m, width), np.int64),
         best_size=np.zeros(m, np.int64),
-        kept=np.zeros((m, width), np.int32),
+        kept=np.zeros((m, width), np.int64),
         kept_size=np.full(m, -1, np.int64),
-        scratch=np.zeros((2, width), np.int32),
-        waiting=np.zeros(n, np.int32),
+        scratch=np.zeros((2, width), np.int64),
+        waiting=np.zeros(n, np.int64),
         keys=np.zeros(n),
         random=np.array([(seed * 0x9E3779B97F4A7C15 + 0x1234567) % 2**64], np.uint64),
     )

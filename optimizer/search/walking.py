@@ -24,16 +24,16 @@ from optimizer.search.arrays import (
     WINDOWS,
     Arrays,
 )
-from optimizer.search.compiled import compiled
+from optimizer.search.compiled import compiled, inlined
 from optimizer.search.state import COST, Numbers, State
 
 LATE, TRAVEL, FAIRNESS, CREW = range(4)
 """Of `Arrays.prices`."""
-STORE, SUPPLIED, LOADED = range(3)
+STORE, SUPPLIED, LOADED, NOWHERE, FROM_START = range(5)
 """Of `Arrays.flags`."""
 
 
-@compiled
+@inlined
 def tail(
     p: Arrays, k: int, route: Numbers, first: int, size: int, clock: int, here: int, store: int, limit: float
 ) -> float:
@@ -89,7 +89,7 @@ def tail(
     return cost
 
 
-@compiled
+@inlined
 def begins(p: Arrays, j: int, arrival: int) -> int:
     """Return when work can begin for an arrival, `NEVER` where all windows are over."""
     clock: int = max(arrival, p.jobs[j, RELEASE])
@@ -107,17 +107,16 @@ def whole(p: Arrays, k: int, route: Numbers, size: int, limit: float) -> float:
     """Return what a whole route costs, the best place for a call at the store chosen; infinity as in `tail`."""
     if size == 0:
         return idle(p, k)
-    opened = idle(p, k) if p.crews[k, HELD] else p.prices[CREW]
+    opened = 0.0 if p.crews[k, HELD] else p.prices[CREW]
     if p.flags[LOADED] and not _loads_fit(p, k, route, size):
         return np.inf
     start, free = p.crews[k, START], p.crews[k, FREE]
     lacks = _first_lack(p, k, route, size) if p.flags[SUPPLIED] else -1
-    if lacks < 0:
-        return float(opened + tail(p, k, route, 0, size, free, start, -1, limit))
-    best = np.inf
-    if p.flags[STORE] >= 0:
-        for before in range(lacks, -1, -1):
-            best = min(best, tail(p, k, route, 0, size, free, start, before, min(limit, best)))
+    if lacks >= 0 and p.flags[STORE] < 0:
+        return np.inf
+    best, begin = np.inf, p.flags[FROM_START]
+    for before in range(lacks, min(lacks, 0) - 1, -1):
+        best = min(best, tail(p, k, route, begin, size, free, start, before, min(limit, best)))
     return float(opened + best)
 
 
@@ -137,10 +136,10 @@ def trial(p: Arrays, s: State, k: int, route: Numbers, first: int, size: int, li
     if size == 0 or p.flags[LOADED] or p.flags[SUPPLIED]:
         return whole(p, k, route, size, limit)
     if first == 0:
-        opened = 0.0 if p.crews[k, HELD] else p.prices[CREW]
-        return float(opened + tail(p, k, route, 0, size, p.crews[k, FREE], p.crews[k, START], -1, limit - opened))
-    spent, here = s.spent[k, first - 1], p.jobs[route[first - 1], PLACE]
-    return float(spent + tail(p, k, route, first, size, s.leaves[k, first - 1], here, -1, limit - spent))
+        spent, clock, here = 0.0 if p.crews[k, HELD] else p.prices[CREW], p.crews[k, FREE], p.crews[k, START]
+    else:
+        spent, clock, here = s.spent[k, first - 1], s.leaves[k, first - 1], p.jobs[route[first - 1], PLACE]
+    return float(spent + tail(p, k, route, first, size, clock, here, p.flags[NOWHERE], limit - spent))
 
 
 @compiled

@@ -50,17 +50,15 @@ class Both:
     async def compare(self) -> None:
         """Every row and every event is the same."""
         tables = self.memory.tables
-        found = {row["order_id"]: row for row in await self._rows("orders")}
+        found = {row["order_id"]: row for row in await self._rows("orders JOIN order_timer USING (city_id, order_id)")}
         assert set(found) == set(tables.orders)
         for order_id, kept in tables.orders.items():
             row = found[order_id]
             assert order_of(row) == kept.order
-            assert (row["alarm_at"], row["offer_due_at"], row["assign_at"], row["description"]) == (
-                kept.alarm_at,
-                kept.offer_due_at,
-                kept.assign_at,
-                kept.description,
-            )
+            assert row["description"] == kept.description
+            for timer in ("alarm_at", "offer_due_at", "assign_at"):
+                moment = getattr(kept, timer)  # a timer of the database may be early, and left behind by a grab
+                assert moment is None or (row[timer] is not None and row[timer] <= moment), timer
         async with self.db.transaction(self.city.id) as tx:
             assert await tx.crews.all() == [crew for _, crew in sorted(tables.crews.items())]
         assert _set(await self._rows("crew_grab"), "crew_id", "message_id", "order_id", "cycle", "eta_s", "reason") == {

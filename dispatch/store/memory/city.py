@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from msgspec import Raw
 
 from dispatch.events import Event, Logged
-from dispatch.orders import Order, State
+from dispatch.orders import State
 from dispatch.store.crews import GrabRow
 from dispatch.store.database import Contended, TryAgain
 from dispatch.store.memory.crews import MemoryCrews
 from dispatch.store.memory.orders import MemoryOrders
 from dispatch.store.memory.tables import Tables
-from dispatch.store.tx import Tx
+from dispatch.store.tx import Settled, Tx, Versioned
 
 T = TypeVar("T")
 Step = Callable[[Tx], Coroutine[Any, Any, T]]
@@ -48,17 +48,25 @@ class MemoryTx(Tx):
             Logged(tables.last_seq, self.now, event.kind, event.actor, Raw(event.data), event.order, event.crew)
         )
 
-    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Order, Event]]) -> int:
-        """Write judged grabs, and what those at the places in `won` come to; return how many grabs were new."""
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Versioned, Event]]) -> Settled:
+        """Write judged grabs, and what those at the places in `won` come to, if all of them still can be had."""
         assert not self.events, "the events of a batch of grabs are numbered with it"
-        answered = await self.crews.insert_grabs(self.now, grabs)
-        for order, _ in won.values():
-            assert self._tables.orders[order.id].order.state is State.OFFERED, "an order under lock changed"
-            await self.orders.save(order)
-            await self.crews.add_load({order.crew or "": 1})
-        for _, (_, event) in sorted(won.items()):
+        if not all(self._can_be_had(grabs[place], order.version) for place, (order, _) in won.items()):
+            return Settled(0, False)
+        for place, (order, event) in sorted(won.items()):
+            grab = grabs[place]
+            held = self._tables.orders[grab.order].order.changed(
+                state=State.CLAIMED, crew=grab.crew, claimed_by="grab", offer=None, clocks=order.clocks
+            )
+            await self.orders.save(held)
+            await self.crews.add_load({grab.crew: 1})
             self.events.append(event)
-        return answered
+        return Settled(await self.crews.insert_grabs(self.now, grabs), True)
+
+    def _can_be_had(self, grab: GrabRow, version: int) -> bool:
+        order, crew = self._tables.orders[grab.order].order, self._tables.crews[grab.crew]
+        open_still = order.state is State.OFFERED and order.version == version - 1
+        return open_still and crew.on_shift and crew.load < crew.capacity
 
 
 class MemoryCity:

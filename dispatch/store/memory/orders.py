@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from dispatch.clocks import Alarm
+from dispatch.clocks import Alarm, alarm_at
 from dispatch.crews import Candidate
 from dispatch.errors import NotFound
 from dispatch.orders import Order, State
@@ -53,6 +53,11 @@ class MemoryOrders(OrderRows):
             self._tables.put(
                 self._tables.orders, order.id, OrderRow.of(order, description=row.description, contact=row.contact)
             )
+
+    async def set_alarms(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            row = msgspec.structs.replace(self._tables.orders[order.id], alarm_at=alarm_at(order.clocks))
+            self._tables.put(self._tables.orders, order.id, row)
 
     async def reschedule(self, order: Order, *, offer_due_at: datetime | None, assign_at: datetime | None) -> None:
         row = self._tables.orders[order.id]

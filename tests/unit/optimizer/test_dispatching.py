@@ -119,7 +119,9 @@ def test_a_skilled_crew_goes_though_it_is_the_farther() -> None:
 
 
 class _NoWay(MetricTravel):
-    def matrix(self, origins: npt.ArrayLike, destinations: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def matrix(
+        self, origins: npt.ArrayLike, destinations: npt.ArrayLike, *, quantile: float = 0.5
+    ) -> npt.NDArray[np.float64]:
         return np.full(super().matrix(origins, destinations).shape, np.inf)
 
 
