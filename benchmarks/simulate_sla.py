@@ -58,28 +58,37 @@ POINTS = (
 
 def run(*, points: Sequence[Point] = POINTS, seeds: Sequence[int] = (1, 2, 3)) -> list[Row]:
     """Simulate every point under every policy; returns the rows, none where the data is absent."""
-    data = Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    tool = data.parent / "tools" / "scenario.py"
-    if not tool.is_file():
+    if not (tool := _tool()).is_file():
         print(f"{NAME}: no {tool}; set QIANGDAN_TEST_DATA to the folder of the call logs.", file=sys.stderr)
         return []
     rows: list[Row] = []
     for point in points:
         with tempfile.TemporaryDirectory(prefix="qiangdan-sla-") as folder:
-            _make(tool, data, Path(folder), point)
+            make_scenario(Path(folder), point)
             rows += _measure(Path(folder), point, seeds)
     return rows
 
 
-def _make(tool: Path, data: Path, folder: Path, point: Point) -> None:
+def test_data() -> Path:
+    """Return the folder of the call logs."""
+    return Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def _tool() -> Path:
+    return test_data().parent / "tools" / "scenario.py"
+
+
+def make_scenario(folder: Path, point: Point, *, day: str | None = None, calls: Path | None = None) -> None:
+    """Write a point's scenario, or the same of another day or of another file of calls."""
+    data = test_data()
     which = {
-        "sffd": [data / "sffd-2017" / "calls.csv", folder, "--days", "3"],
+        "sffd": [calls or data / "sffd-2017" / "calls.csv", folder, "--days", "3"],
         "montco": [
-            *(data / "montco911" / "calls.csv", folder, "--day", "2015-12-17"),
+            *(calls or data / "montco911" / "calls.csv", folder, "--day", day or "2015-12-17"),
             *("--places", data / "harbin" / "harbin_compounds_landuse_residential_wgs84.geojson"),
         ],
     }[point.log]
-    command = [sys.executable, tool, point.log, *which, "--crews", point.crews]
+    command = [sys.executable, _tool(), point.log, *which, "--crews", point.crews]
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
 
 

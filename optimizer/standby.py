@@ -36,7 +36,7 @@ class StandbySettings(Struct, frozen=True):
     """
 
     moves: int = 2
-    rest_s: float = 300.0
+    rest_s: float = 1200.0
     least_s: float = 120.0
     most_s: float = 900.0
     taken: float = 0.13
@@ -54,7 +54,7 @@ def arrival_costs(settings: StandbySettings) -> Floats:
     """Return the cost of an arrival after 0, 5, 10, ... seconds, up to `FAR_S`."""
     seconds = np.arange(0.0, FAR_S + _STEP_S, _STEP_S)
     late = np.maximum(seconds - settings.target_s, 0.0) / 900.0
-    step = 1.0 / (1.0 + np.exp(-(seconds - settings.target_s) / settings.blur_s))
+    step = 1.0 / (1.0 + np.exp(np.clip((settings.target_s - seconds) / settings.blur_s, -50.0, 50.0)))
     costs = settings.per_drive * seconds / 900.0 + settings.per_lateness * late + settings.step * step
     return np.asarray(costs, dtype=np.float64)
 

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.config import Settings
+from dispatch.policy import GrabPolicy
+from dispatch.simulate import runs
+from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.policies import POLICIES
 from dispatch.simulate.results import visits_csv
 from tests.unit.simulate.folders import WEST, at, crew, folder_of, made_up, report, simulate
@@ -110,6 +114,17 @@ def test_what_nobody_grabs_the_machine_gives_out_in_hybrid_alone(tmp_path: Path)
     assert visit.claimed_by == "optimizer"
     assert visit.claimed_at.isoformat() == at(1)
     assert simulate(folder, "grab", keenness=0.0).summary.unserved == 1
+
+
+def test_where_the_zone_asks_for_it_the_machine_has_at_once_what_a_grab_would_serve_late(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, [crew("near"), crew("far", km=6)], [report("r", 0)])
+    for leave, claimed_by, moment in (("always", "grab", 1), ("when_safe", "optimizer", 0)):
+        settings = Settings(grab=GrabPolicy(leave_to_grabs=leave))  # type: ignore[arg-type] # one of two words
+        scenario, city = runs.prepare(folder, settings)
+        behaviour = CrewBehaviour(keenness=1.0, keen_within_m=1e6)
+        [visit] = runs.simulate(scenario, city, "hybrid", behaviour=behaviour, seed=1).visits
+        assert (visit.crew, visit.claimed_by) == ("near", claimed_by)
+        assert visit.claimed_at.isoformat() <= at(moment)
 
 
 def test_a_busy_crew_without_room_grabs_nothing(busy_day: Path) -> None:
