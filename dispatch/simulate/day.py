@@ -196,18 +196,21 @@ class Day:
         if dispatch is None or not self._changed:
             return
         self._changed = False
+        if not any(self._is_idle(technician) for technician in self._crews.values()):
+            return
         waiting = self._due()
         if not waiting and not self._policy.moves:
             return
-        situation = self._situation(waiting)
-        if not situation.idle:
-            return
-        choice = dispatch(situation)
+        choice = dispatch(self._situation(waiting))
         for sending in choice.sendings:
             seen = self._memory.tables.orders[sending.order].order
             self._do(lambda tx, s=sending, o=seen: planning.give(tx, o, s.crew, why=s.why))  # type: ignore[misc]
         for move in choice.moves:
             self._move(self._crews[move.crew], Place(move.lon, move.lat))
+
+    def _is_idle(self, technician: Technician) -> bool:
+        """Return whether the machine may send a crew: one that waits for the verdict on its bid is left alone."""
+        return technician.idle and not technician.bids
 
     def _due(self) -> list[WaitingOrder]:
         """Return what the machine may give out now, by the time of the report."""
@@ -231,7 +234,7 @@ class Day:
         for technician in self._crews.values():
             place = technician.where(now)
             known = (technician.id, place.lon, place.lat, technician.crew.skills, technician.until)
-            if technician.idle and not technician.bids:
+            if self._is_idle(technician):
                 idle.append(IdleCrew(*known, since=technician.free_since or now, moving=technician.moving))
             elif technician.doing is not None:
                 work = technician.held[technician.doing]
