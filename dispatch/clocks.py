@@ -197,7 +197,10 @@ def ring(clocks: Clocks, now: datetime) -> tuple[dict[str, Clock], list[Alarm]]:
 
 async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
     """Sound the alarms of one city that are due, each once; return how many orders were looked at."""
-    due = await tx.orders.lock_alarmed(now, limit=limit)
+    woken = await tx.orders.lock_alarmed(now, limit=limit)
+    due = [order for order in woken if (moment := alarm_at(order.clocks)) is not None and moment <= now]
+    if len(due) < len(woken):
+        await tx.orders.set_alarms(woken)  # those that are due are set again as they are saved
     for order in due:
         moved, alarms = ring(order.clocks, now)
         changed: Order = order.changed(clocks=moved)
@@ -215,4 +218,4 @@ async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
             )
         if not fresh:
             tx.record(Event.of_order("order.updated", changed, actor="system:clocks"))
-    return len(due)
+    return len(woken)

@@ -15,6 +15,7 @@ from dispatch.events import Event
 from geo import distance_m
 
 if TYPE_CHECKING:
+    from crew_client.protocol import PublicOrder
     from dispatch.orders import Order
     from dispatch.store import Tx
     from dispatch.store.crews import Fix
@@ -65,7 +66,9 @@ class Candidate(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-def obstacles(order: "Order", crew: Crew, *, zones: tuple[str, ...] | None, excluded: Iterable[str]) -> tuple[str, ...]:
+def obstacles(
+    order: "Order | PublicOrder", crew: Crew, *, zones: tuple[str, ...] | None, excluded: Iterable[str]
+) -> tuple[str, ...]:
     """Return the codes of everything that stands between a crew and an order; `zones` None is the whole city."""
     reasons = []
     if not crew.on_shift:

@@ -101,9 +101,11 @@ class Engine:
             await asyncio.wait(self._commands, timeout=5)
         for desk in self.desks.values():
             with suppress(TimeoutError):
-                await asyncio.wait_for(desk.grabs.settled(), 5)
+                async with asyncio.timeout(5):
+                    await desk.grabs.settled()
         with suppress(Unavailable, TimeoutError):
-            await asyncio.wait_for(self.positions.flush(), 2)
+            async with asyncio.timeout(2):
+                await self.positions.flush()
         tasks = [*self._tasks, *(task for desk in self.desks.values() for task in desk.tasks)]
         for task in tasks:
             task.cancel()
@@ -150,6 +152,7 @@ class Engine:
                 mirror,
                 self.metrics,
                 on_complete=lambda order: self.later(self.crews.close_window(city_id, order)),
+                on_own=relay.hear,
             )
             desk = CityDesk(mirror, relay, grabs)
             desk.tasks = [
@@ -169,7 +172,8 @@ class Engine:
         city = desk.mirror.city.id
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(desk.look.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await desk.look.wait()
             desk.look.clear()
             try:
                 await desk.relay.catch_up()

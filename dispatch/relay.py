@@ -6,7 +6,7 @@ order (the city's counter row), so nothing that it has passed can appear later.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +18,7 @@ from dispatch.errors import Unavailable
 from dispatch.events import Logged
 from dispatch.hub import Histories, Hub
 from dispatch.logs import logger
-from dispatch.mirror import Mirror, OrderData
+from dispatch.mirror import Mirror, OrderData, Own
 from dispatch.store import Database
 from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
@@ -137,10 +137,20 @@ class Relay:
                 async with self.db.connection() as conn:
                     rows = await conn.fetch(LOG["read_with_particulars"], self.mirror.city.id, self.mirror.seq, PAGE)
                 for row in rows:
-                    await self._tell(row)
+                    if row["seq"] > self.mirror.seq:  # what is this engine's own may have been told meanwhile
+                        await self._tell(row)
                 told += len(rows)
                 if len(rows) < PAGE and not self._zones_due:
                     return told
+
+    def hear(self, own: Sequence[Own]) -> None:
+        """Tell this engine's own events at once where they come next; else they are read with the others."""
+        mirror = self.mirror
+        for one in own:
+            if one.event.seq != mirror.seq + 1 or self._zones_due or one.order.id not in mirror.orders:
+                return
+            mirror.fold_own(one)
+            self._deliver(one.event, one.data)
 
     async def _read_zones(self) -> None:
         """Let the new map be read; raises `Unavailable`, and then it is still to be read."""
@@ -153,9 +163,16 @@ class Relay:
         self._zones_due = False
 
     async def _tell(self, row: Any) -> None:
-        mirror, city = self.mirror, self.mirror.city.id
         event = logged(row)
-        data = mirror.fold(event, row["description"], row["contact"], row["name"])
+        data = self.mirror.fold(event, row["description"], row["contact"], row["name"])
+        if event.kind == "zones.replaced":
+            self._zones_due = True  # before the next page; where that fails, before the next look
+        if self._deliver(event, data) > 100:
+            await asyncio.sleep(0)
+
+    def _deliver(self, event: Logged, data: OrderData | None) -> int:
+        """Send what follows from the event that was folded last; return to how many crews."""
+        mirror, city = self.mirror, self.mirror.city.id
         sent = 0
         if data is not None and event.order is not None and mirror.last_order is not None:
             live = mirror.last_order
@@ -164,14 +181,10 @@ class Relay:
                 sent += 1
             if self.hub.consoles[city]:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live, left=data.left)
-        else:
-            if event.kind == "zones.replaced":
-                self._zones_due = True  # before the next page; where that fails, before the next look
-            if self.hub.consoles[city]:
-                self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
+        elif self.hub.consoles[city]:
+            self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
         self._on_event(event, data)
-        if sent > 100:
-            await asyncio.sleep(0)
+        return sent
 
 
 def event_row(event: Logged) -> dict[str, Any]:

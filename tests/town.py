@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from dispatch.cities import add_city
+from dispatch.clocks import alarm_at
 from dispatch.config import Settings
 from dispatch.crews import Crew, add_crew, set_shift
 from dispatch.engine import Engine
@@ -19,6 +20,7 @@ from dispatch.orders import WITH_CREW, Order
 from dispatch.store import Database, Tx
 from dispatch.store.crews import Fix
 from dispatch.store.orders import OrderRows
+from dispatch.store.rows import order_of
 from dispatch.zoning import read_zones, replace_zones
 
 T = TypeVar("T")
@@ -170,11 +172,20 @@ class Town:
             f"""SELECT order_id, state, crew_id FROM orders WHERE city_id = $1
                 AND (state IN ({held}) <> (crew_id IS NOT NULL AND state IN ({held}))
                      OR state IN ('offered', 'unzoned', 'held', 'transferred', 'merged', 'cancelled')
-                        AND crew_id IS NOT NULL
-                     OR state = 'offered' AND assign_at IS NULL
-                     OR state <> 'offered' AND (assign_at IS NOT NULL OR offer_due_at IS NOT NULL))"""
+                        AND crew_id IS NOT NULL)"""
         )
         assert not odd, f"an order is nowhere, or in two places: {odd}"
+        for row in await self.fetch(
+            "SELECT * FROM orders LEFT JOIN order_timer USING (city_id, order_id) WHERE city_id = $1"
+        ):
+            order = order_of(row)
+            terms = order.offer
+            for timer, moment in (
+                ("alarm_at", alarm_at(order.clocks)),
+                ("offer_due_at", terms.due_at if terms else None),
+                ("assign_at", terms.assign_at if terms else None),
+            ):
+                assert moment is None or row[timer] is not None, f"{timer} of {order.id} will never come"
         stray = await self.fetch(
             """SELECT g.* FROM crew_grab AS g LEFT JOIN orders AS o ON o.city_id = g.city_id AND o.order_id = g.order_id
                AND o.cycle = g.cycle AND o.state = 'offered' WHERE g.city_id = $1 AND g.reason IS NULL

@@ -58,8 +58,8 @@ class OrderRows:
             None if contact is None else text(contact),
             order.reported_at,
             text(order.clocks),
-            alarm_at(order.clocks),
             text(offer) if offer else None,
+            alarm_at(order.clocks),
             offer.due_at if offer else None,
             offer.assign_at if offer else None,
         )
@@ -88,13 +88,19 @@ class OrderRows:
         return found[order_id]
 
     async def lock_alarmed(self, now: datetime, *, limit: int) -> list[Order]:
-        """Lock the orders whose alarm is due."""
+        """Lock the orders whose alarm may be due: a timer may be early."""
         return [order_of(row) for row in await self._conn.fetch(ORDERS["lock_alarmed"], self._city, now, limit)]
 
     async def save(self, *orders: Order) -> None:
         """Write changed orders, each locked before and exactly one version further."""
         saved = await self._conn.fetch(ORDERS["save_orders"], self._city, text([changes_of(order) for order in orders]))
         assert len(saved) == len(orders), "an order was saved that was not locked, or not one version further"
+
+    async def set_alarms(self, orders: Sequence[Order]) -> None:
+        """Set the timers of locked orders to when their clocks have something to say next."""
+        await self._conn.execute(
+            ORDERS["set_alarms"], self._city, [order.id for order in orders], [alarm_at(o.clocks) for o in orders]
+        )
 
     async def reschedule(self, order: Order, *, offer_due_at: datetime | None, assign_at: datetime | None) -> None:
         """Look at an open offer again at another time; its version does not change."""
