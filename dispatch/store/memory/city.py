@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Raw
 
+from dispatch.crews import Crew
 from dispatch.events import Event, Logged
 from dispatch.orders import Order, State
 from dispatch.store.crews import GrabRow
@@ -14,12 +16,12 @@ from dispatch.store.database import Contended, TryAgain
 from dispatch.store.memory.crews import MemoryCrews
 from dispatch.store.memory.orders import MemoryOrders
 from dispatch.store.memory.tables import Tables
-from dispatch.store.tx import Tx
+from dispatch.store.tx import Settled, Tx, Versioned
 
 T = TypeVar("T")
 Step = Callable[[Tx], Coroutine[Any, Any, T]]
 
-TRIES = 10
+TRIES = 11
 """How often a step that asks to be run again is, as `Database.run` does."""
 
 
@@ -48,17 +50,26 @@ class MemoryTx(Tx):
             Logged(tables.last_seq, self.now, event.kind, event.actor, Raw(event.data), event.order, event.crew)
         )
 
-    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Order, Event]]) -> int:
-        """Write judged grabs, and what those at the places in `won` come to; return how many grabs were new."""
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Versioned, Event]]) -> Settled:
+        """Write judged grabs, and what those at the places in `won` come to; nothing where a winner does not fit."""
         assert not self.events, "the events of a batch of grabs are numbered with it"
-        answered = await self.crews.insert_grabs(self.now, grabs)
-        for order, _ in won.values():
-            assert self._tables.orders[order.id].order.state is State.OFFERED, "an order under lock changed"
-            await self.orders.save(order)
-            await self.crews.add_load({order.crew or "": 1})
-        for _, (_, event) in sorted(won.items()):
-            self.events.append(event)
-        return answered
+        tables = self._tables
+        for place, (changed, event) in sorted(won.items()):
+            row, crew = tables.orders.get(grabs[place].order), tables.crews.get(grabs[place].crew)
+            if row is None or crew is None or not _fits(row.order, crew, changed.version):
+                return Settled(0, claimed=False)
+            held = row.order.changed(
+                state=State.CLAIMED, crew=crew.id, claimed_by="grab", clocks=dict(changed.clocks), offer=None
+            )
+            tables.put(tables.orders, held.id, msgspec.structs.replace(row, order=held))
+            await self.crews.add_load({crew.id: 1})
+            self._append(event)
+        return Settled(await self.crews.insert_grabs(self.now, grabs), claimed=True)
+
+
+def _fits(order: Order, crew: Crew, version: int) -> bool:
+    """Return whether an open order may fall to a crew, the order being one version back."""
+    return order.state is State.OFFERED and order.version == version - 1 and crew.on_shift and crew.load < crew.capacity
 
 
 class MemoryCity:
