@@ -267,7 +267,7 @@ class Script:
         """Grab at once what memory shows to be open in mode `first`; now and then memory is wrong."""
         rows = [row.order for row in self.both.memory.tables.orders.values()]
         open_ = [order for order in rows if order.offer is not None and order.offer.mode == "first"]
-        order = self.rng.choice(open_ if open_ and self.rng.random() < 0.9 else rows or [None])  # type: ignore[list-item]
+        order = self.rng.choice(open_ if open_ and self.rng.random() < 0.9 else rows or [None])
         if order is None:
             return
         crew = self.both.memory.tables.crews[self.rng.choice(CREWS)]
