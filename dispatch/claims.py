@@ -62,12 +62,13 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
     rows: list[GrabRow] = []
     won: dict[int, tuple[PublicOrder, Event]] = {}
     told: list[OrderData] = []
+    travel = city.travel_at(tx.now)
     for place, ask in enumerate(asks):
         seen = None if ask.refused else sights[ask.order]
         cycle, eta, distance = 0, None, None
         if seen is not None:
             cycle = seen.cycle
-            eta, distance = arrival(seen.order.location, seen.crew, city)
+            eta, distance = arrival(seen.order.location, seen.crew, travel)
             order = _claimed(seen.order, ask.crew, tx.now)
             data = OrderData(Raw(encode(order)), cycle, closed=Closed("taken", cycle))
             actor, members = f"crew:{ask.crew}", closed_by_grab(cycle)

@@ -196,9 +196,10 @@ def ring(clocks: Clocks, now: datetime) -> tuple[dict[str, Clock], list[Alarm]]:
 
 
 async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
-    """Sound the alarms of one city that are due, each once; return how many orders were looked at."""
+    """Sound the alarms of one city that are due, each once; return how many orders had one."""
     woken = await tx.orders.lock_alarmed(now, limit=limit)
-    due = [order for order in woken if (moment := alarm_at(order.clocks)) is not None and moment <= now]
+    moments = {order.id: moment for order in woken if (moment := alarm_at(order.clocks)) is not None and moment <= now}
+    due = sorted((order for order in woken if order.id in moments), key=lambda order: (moments[order.id], order.id))
     if len(due) < len(woken):
         await tx.orders.set_alarms(woken)  # those that are due are set again as they are saved
     for order in due:
@@ -218,4 +219,4 @@ async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
             )
         if not fresh:
             tx.record(Event.of_order("order.updated", changed, actor="system:clocks"))
-    return len(woken)
+    return len(due)

@@ -14,6 +14,7 @@ Promises: a cycle has at most one winner; nobody is told that he won before it i
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -28,7 +29,7 @@ from dispatch.offers import window_end
 from dispatch.orders import WITH_CREW, Order, State, Terms
 from dispatch.store import TryAgain
 from dispatch.store.crews import GrabRow
-from geo import distance_m
+from geo import TravelTimes, distance_m
 
 if TYPE_CHECKING:
     from dispatch.mirror import Own
@@ -221,6 +222,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
     orders = await tx.orders.lock([ask.order for ask in live]) if live else {}
     known = {} if fresh else await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
 
+    travel = city.travel_at(tx.now)
     answers: dict[tuple[str, str], Answer] = {}
     rows: list[GrabRow] = []
     won: dict[int, Order] = {}
@@ -236,7 +238,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
         verdict = ask.refused or judge(order, crew)
         eta = distance = None
         if verdict in ("won", BID) and order is not None and crew is not None:
-            eta, distance = arrival(order.location, crew, city)
+            eta, distance = arrival(order.location, crew, travel)
             if verdict == BID:
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
@@ -286,15 +288,13 @@ def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> An
     return Acked(ask.message, ask.order, closes_at)
 
 
-def arrival(place: Location | None, crew: Crew, city: City) -> tuple[float | None, float | None]:
+def arrival(place: Location | None, crew: Crew, travel: TravelTimes) -> tuple[float | None, float | None]:
     """Return the predicted seconds and the metres that a crew is away from a place, None where one is not known."""
     at = crew.position
     if place is None or at is None:
         return None, None
-    return (
-        city.travel.seconds(at.lon, at.lat, place.lon, place.lat),
-        round(distance_m(at.lon, at.lat, place.lon, place.lat), 1),
-    )
+    eta = travel.seconds(at.lon, at.lat, place.lon, place.lat)
+    return eta if isfinite(eta) else None, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
 
 
 async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bool:

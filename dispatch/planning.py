@@ -14,7 +14,7 @@ import msgspec
 
 from dispatch import clocks, offers
 from dispatch.city import City
-from dispatch.crews import Candidate, Crew, candidates, obstacles
+from dispatch.crews import Candidate, Crew, arrivals, candidates, obstacles
 from dispatch.events import Event
 from dispatch.orders import Order, State
 from dispatch.store import TryAgain
@@ -34,9 +34,11 @@ def pick(order: Order, crews: Collection[Crew], city: City, *, now: datetime) ->
     """
     stale = timedelta(seconds=city.stale_s)
     heard_of = [crew for crew in crews if crew.position_at is not None and now - crew.position_at <= stale]
-    ranked = candidates(order, heard_of, travel=city.travel)
+    travel = city.travel_at(now)
+    etas = arrivals(order.location, crews, travel)
+    ranked = candidates(order, heard_of, travel=travel, etas=etas)
     if not ranked or not ranked[0].eligible:
-        ranked = candidates(order, crews, travel=city.travel)
+        ranked = candidates(order, crews, travel=travel, etas=etas)
     if ranked and ranked[0].eligible:
         best = ranked[0]
         return best, f"earliest predicted arrival, {best.eta_s:.0f} s" if best.eta_s is not None else "eligible"

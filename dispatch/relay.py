@@ -27,6 +27,7 @@ from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
+    from geo import TravelTimes
 
 PAGE = 500
 TAIL = 5_000
@@ -48,10 +49,12 @@ def logged(row: Any) -> Logged:
     )
 
 
-async def load_mirror(db: Database, city_id: str, settings: "Settings") -> tuple[Mirror, Histories]:
+async def load_mirror(
+    db: Database, city_id: str, settings: "Settings", travel: "TravelTimes | None" = None
+) -> tuple[Mirror, Histories]:
     """Return a city's mirror and its crews' histories, both from one snapshot of the database."""
     async with db.snapshot() as conn:
-        city = await load_city(conn, city_id, settings)
+        city = await load_city(conn, city_id, settings, travel)
         head = await conn.fetchrow(LOG["head"], city_id)
         mirror = Mirror(city, name=head["name"], epoch=head["epoch"], seq=head["last_seq"])
         orders = await conn.fetch(ORDERS["open_orders"], city_id)

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from dispatch.cities import add_city
+from dispatch.cities import add_city, load_city
+from dispatch.city import City
 from dispatch.clocks import alarm_at
 from dispatch.config import Settings
 from dispatch.crews import Crew, add_crew, set_shift
-from dispatch.engine import Engine
 from dispatch.grab_desk import GrabDesk
 from dispatch.grabs import Answer, Ask
 from dispatch.intake import ReportedPlace, ReportIn, take_report
@@ -126,21 +126,19 @@ class Town:
         await self.run(lambda tx: set_shift(tx, name, True, fix=fix))
         return name
 
-    async def report(self, zone: int, engine: Engine | None = None, **fields: Any) -> str:
-        """Report a fault in the middle of a zone, as `engine` would, and return the order's id."""
+    async def report(self, zone: int, *, city: City | None = None, **fields: Any) -> str:
+        """Report a fault in the middle of a zone, to the city as an engine sees it, and return the order's id."""
         self.numbers += 1
         order_id = f"{self.id}-o{self.numbers:04d}"
         lon, lat = centre(zone)
         report = ReportIn(channel="test", category="no_heat", severity=2, location=ReportedPlace(lon, lat), **fields)
         async with self.db.connection() as conn:
-            from dispatch.cities import load_city
-
-            city = await load_city(conn, self.id, self.settings)
+            seen = city or await load_city(conn, self.id, self.settings)
 
         async def step(tx: Tx) -> None:
             crews = await tx.crews.all()
             await take_report(
-                tx, report, city=city, crews=crews, report_id=f"r-{order_id}", order_id=order_id, actor="user:test"
+                tx, report, city=seen, crews=crews, report_id=f"r-{order_id}", order_id=order_id, actor="user:test"
             )
 
         await self.run(step)

@@ -32,6 +32,7 @@ COMMANDS = {
     "crew": "dispatch.cli.crew:crew",
     "simulate": "dispatch.cli.simulate:simulate",
     "replay": "dispatch.cli.replay:replay",
+    "plan": "dispatch.cli.plan:plan",
     "bench": "dispatch.cli.bench:bench",
 }
 """Every command, in the order of `qiangdan --help`."""

@@ -242,7 +242,7 @@ class Day:
                 target = (technician.id, work.report.lon, work.report.lat, *known[3:])
                 busy.append(BusyCrew(*target, there_at, work.report.severity, work.report.category))
         idle.sort(key=lambda crew: crew.since)
-        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel)  # type: ignore[arg-type]
+        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel)
 
     def _move(self, technician: Technician, to: Place) -> None:
         """Let an idle crew drive to a waiting place."""

@@ -13,11 +13,9 @@ from typing import TypeVar
 from msgspec import Struct
 
 from dispatch.city import City
-from dispatch.crews import Travel
 from dispatch.errors import Invalid
 from dispatch.operator_errors import OperatorError
-from dispatch.simulate.travel import read_travel
-from geo import ZoneMapError
+from geo import TravelChoice, TravelChoiceError, TravelTimes, ZoneMapError, make_travel, read_travel
 
 CREW_COLUMNS = ("id", "lon", "lat", "home_zone", "skills", "capacity", "shift_start", "shift_end")
 REPORT_COLUMNS = ("id", "at", "lon", "lat", "category", "severity", "service_s", "required_skills")
@@ -80,7 +78,7 @@ class Scenario(Struct, frozen=True):
     name: str
     crews: tuple[ScenarioCrew, ...]
     reports: tuple[ScenarioReport, ...]
-    travel: Travel
+    travel: TravelTimes
     offset: tzinfo = UTC
 
 
@@ -95,9 +93,17 @@ def read_scenario(folder: Path) -> Scenario:
         name=folder.resolve().name,
         crews=tuple(crews),
         reports=tuple(sorted(reports, key=lambda report: report.at)),
-        travel=read_travel(folder / "travel.toml"),
+        travel=_travel(folder / "travel.toml"),
         offset=(lines[0].moment("at").tzinfo if lines else None) or UTC,
     )
+
+
+def _travel(path: Path) -> TravelTimes:
+    """Return the travel times that `travel.toml` asks for; without the file, the product's own metric."""
+    try:
+        return make_travel(read_travel(path) if path.exists() else TravelChoice())
+    except TravelChoiceError as error:
+        raise ScenarioError(f"{error}.") from None
 
 
 def read_zones(folder: Path, city: City) -> City:

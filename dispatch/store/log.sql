@@ -32,6 +32,10 @@ SELECT city_id, last_seq FROM city_log
 -- name: head: where the log of a city ends, and its epoch
 SELECT l.last_seq, c.epoch, c.name FROM city_log AS l JOIN city AS c USING (city_id) WHERE city_id = $1
 
+-- name: city_version: the zones and forecasts in force; another answer says that the city must be loaded anew
+SELECT (SELECT max(version) FROM zone_map WHERE city_id = $1) AS zones,
+       (SELECT max(computed_at) FROM forecast WHERE city_id = $1) AS forecasts
+
 -- name: insert_city: another city
 INSERT INTO city (city_id, name, epoch) VALUES ($1, $2, $3)
 
