@@ -63,7 +63,7 @@ class Day:
     """One run of a scenario under a policy."""
 
     def __init__(self, scenario: Scenario, city: City, policy: Policy, *, behaviour: CrewBehaviour, seed: int) -> None:
-        self._city = msgspec.structs.replace(city, travel=scenario.travel, stale_s=1e9)
+        self._city = msgspec.structs.replace(city, stale_s=1e9)
         self._policy = policy
         self._behaviour = behaviour
         self._reports = {report.id: report for report in scenario.reports}
@@ -242,7 +242,7 @@ class Day:
                 target = (technician.id, work.report.lon, work.report.lat, *known[3:])
                 busy.append(BusyCrew(*target, there_at, work.report.severity, work.report.category))
         idle.sort(key=lambda crew: crew.since)
-        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel)
+        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel_at(now))
 
     def _move(self, technician: Technician, to: Place) -> None:
         """Let an idle crew drive to a waiting place."""
@@ -297,7 +297,7 @@ class Day:
 
     def _leg(self, technician: Technician, to: Place, *, order: str | None) -> Leg:
         here, now = technician.place, self._agenda.now
-        drive = timedelta(seconds=self._city.travel.seconds(here.lon, here.lat, to.lon, to.lat))
+        drive = timedelta(seconds=self._city.travel_at(now).seconds(here.lon, here.lat, to.lon, to.lat))
         return Leg(here, to, now, now + drive, order)
 
     def _hear(self, event: Logged) -> None:
