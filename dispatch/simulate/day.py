@@ -64,7 +64,7 @@ class Day:
     """One run of a scenario under a policy."""
 
     def __init__(self, scenario: Scenario, city: City, policy: Policy, *, behaviour: CrewBehaviour, seed: int) -> None:
-        self._city = msgspec.structs.replace(city, travel=scenario.travel, stale_s=1e9)
+        self._city = msgspec.structs.replace(city, stale_s=1e9)
         self._policy = policy
         self._behaviour = behaviour
         self._reports = {report.id: report for report in scenario.reports}
@@ -201,12 +201,12 @@ class Day:
         if dispatch is None or not self._changed:
             return
         self._changed = False
+        if not any(self._is_idle(technician) for technician in self._crews.values()):
+            return
         waiting = self._due()
         if not waiting and not self._policy.moves:
             return
         situation = self._situation(waiting)
-        if not situation.idle:
-            return
         self._reported.clear()
         choice = dispatch(situation)
         for sending in choice.sendings:
@@ -217,6 +217,10 @@ class Day:
         if choice.again_s is not None and (self._again_at is None or self._again_at <= self._agenda.now):
             self._again_at = self._agenda.now + timedelta(seconds=choice.again_s)
             self._agenda.put(self._again_at, Rank.RING, self._look_around)
+
+    def _is_idle(self, technician: Technician) -> bool:
+        """Return whether the machine may send a crew: one that waits for the verdict on its bid is left alone."""
+        return technician.idle and not technician.bids
 
     def _due(self) -> list[WaitingOrder]:
         """Return what the machine may give out now, by the time of the report."""
@@ -239,7 +243,7 @@ class Day:
         idle, busy = [], []
         for technician in self._crews.values():
             skills, until = technician.crew.skills, technician.until
-            if technician.idle and not technician.bids:
+            if self._is_idle(technician):
                 place, leg = technician.where(now), technician.leg
                 heading = None if leg is None else (leg.end.lon, leg.end.lat)
                 since = technician.free_since or now
@@ -251,8 +255,8 @@ class Day:
                 at = (report.lon, report.lat, skills, until, there_at)
                 busy.append(BusyCrew(technician.id, *at, report.severity, report.category))
         idle.sort(key=lambda crew: crew.since)
-        reported = tuple(self._reported)
-        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel, reported)
+        travel, reported = self._city.travel_at(now), tuple(self._reported)
+        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), travel, reported)
 
     def _move(self, technician: Technician, to: Place) -> None:
         """Let an idle crew drive to a waiting place."""
@@ -307,7 +311,7 @@ class Day:
 
     def _leg(self, technician: Technician, to: Place, *, order: str | None) -> Leg:
         here, now = technician.place, self._agenda.now
-        drive = timedelta(seconds=self._city.travel.seconds(here.lon, here.lat, to.lon, to.lat))
+        drive = timedelta(seconds=self._city.travel_at(now).seconds(here.lon, here.lat, to.lon, to.lat))
         return Leg(here, to, now, now + drive, order)
 
     def _hear(self, event: Logged) -> None:

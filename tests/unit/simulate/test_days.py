@@ -136,3 +136,12 @@ def test_a_busy_crew_without_room_grabs_nothing(busy_day: Path) -> None:
             own.setdefault(visit.crew, []).append((visit.claimed_at, visit.done_at))
     for spans in own.values():
         assert all(done <= claimed for (_, done), (claimed, _) in pairwise(sorted(spans)))
+
+
+def test_a_drive_takes_what_the_hour_makes_of_it(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, [crew("c", km=1.5)], [report("r", 0)])
+    plain = simulate(folder, "nearest").visits[0].response_s
+    hours = [1.0] * 24
+    hours[16] = 2.0  # eight in the morning in UTC
+    (folder / "travel.toml").write_text(f"hour_factors = {hours}\n")
+    assert simulate(folder, "nearest").visits[0].response_s == 2 * plain
