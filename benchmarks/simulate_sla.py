@@ -8,7 +8,6 @@ that stands beside the test data; where either is absent, that is said and there
 `hybrid` throws dice for its crews: its figures are means over `seeds`.
 """
 
-import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from benchmarks.data import data_folder
 from benchmarks.figures import Row, at_most, row
 from dispatch.config import Settings
 from dispatch.simulate import runs
@@ -69,18 +69,13 @@ def run(*, points: Sequence[Point] = POINTS, seeds: Sequence[int] = (1, 2, 3)) -
     return rows
 
 
-def test_data() -> Path:
-    """Return the folder of the call logs."""
-    return Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-
-
 def _tool() -> Path:
-    return test_data().parent / "tools" / "scenario.py"
+    return data_folder().parent / "tools" / "scenario.py"
 
 
 def make_scenario(folder: Path, point: Point, *, day: str | None = None, calls: Path | None = None) -> None:
     """Write a point's scenario, or the same of another day or of another file of calls."""
-    data = test_data()
+    data = data_folder()
     which = {
         "sffd": [calls or data / "sffd-2017" / "calls.csv", folder, "--days", "3"],
         "montco": [
