@@ -8,6 +8,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 RUN_STAMP := .venv/.installed
+# Some 30 s of one core, kept on disk: otherwise the first plan would wait for it.
+COMPILE := echo "Compiling the optimizer's search (once) ..." && $(BIN)/python -m optimizer.search
 TEST_STAMP := .venv/.installed-for-tests
 
 run: $(RUN_STAMP)
@@ -18,6 +20,7 @@ $(RUN_STAMP): requirements.lock pyproject.toml
 	@echo "Installing what qiangdan needs (once; the next start is immediate) ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements.lock
 	@$(PIP) install -q --no-deps -e .
+	@$(COMPILE)
 	@touch $@
 
 $(TEST_STAMP): requirements-dev.lock pyproject.toml
@@ -25,6 +28,7 @@ $(TEST_STAMP): requirements-dev.lock pyproject.toml
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements-dev.lock
 	@$(PIP) install -q --no-deps -e .
+	@$(COMPILE)
 	@touch $@ $(RUN_STAMP)
 
 lint: $(TEST_STAMP) check-lock
