@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.simulate_sla import POINTS, make_scenario, test_data
+from benchmarks.data import data_folder
+from benchmarks.simulate_sla import POINTS, make_scenario
 from dispatch.config import Settings
 from dispatch.simulate import runs
 from dispatch.simulate.behaviour import CrewBehaviour
@@ -90,7 +91,7 @@ def _held_out() -> Iterator[Path]:
 def _for_fitting() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as root:
         calls = Path(root) / "calls.csv"
-        _write_later_calls(test_data() / "sffd-2017" / "calls.csv", calls, skip=timedelta(days=3))
+        _write_later_calls(data_folder() / "sffd-2017" / "calls.csv", calls, skip=timedelta(days=3))
         for point in POINTS:
             for day in FITTED_ON if point.log == "montco" else ("",):
                 folder = Path(root) / f"{point.log}-{point.crews}-{day}"

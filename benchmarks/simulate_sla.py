@@ -9,7 +9,6 @@ that is said and there are no rows.
 `hybrid` throws dice for its crews: its figures are means over `seeds`.
 """
 
-import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from benchmarks.data import data_folder
 from benchmarks.figures import Row, at_most, row
 from dispatch.config import Settings
 from dispatch.simulate import runs
@@ -72,18 +72,13 @@ def run(*, points: Sequence[Point] = POINTS, seeds: Sequence[int] = (1, 2, 3)) -
     return rows
 
 
-def test_data() -> Path:
-    """Return the folder of the call logs."""
-    return Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-
-
 def _tool() -> Path:
-    return test_data().parent / "tools" / "scenario.py"
+    return data_folder().parent / "tools" / "scenario.py"
 
 
 def make_scenario(folder: Path, point: Point, *, day: str | None = None, calls: Path | None = None) -> None:
     """Write a point's scenario, or the same of another day or of another file of calls."""
-    data = test_data()
+    data = data_folder()
     which = {
         "sffd": [calls or data / "sffd-2017" / "calls.csv", folder, "--days", "3"],
         "montco": [
