@@ -1,11 +1,14 @@
 """The planner on a real PostgreSQL: what the answer says is done, and whatever dies, no order is lost."""
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -309,39 +312,32 @@ async def test_a_solver_that_is_still_starting_says_so_at_once() -> None:
 
 
 @asynccontextmanager
-async def cluster(workers: int) -> AsyncIterator[tuple[str, list[asyncio.subprocess.Process]]]:
+async def cluster(folder: Path, *, workers: int) -> AsyncIterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A scheduler and worker processes of Dask on this machine."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
-    async def start(*args: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "distributed.cli." + args[0], *args[1:],
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )  # fmt: skip # one option beside its value
+    def start(program: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{program}", "--scheduler-file", str(known_by), *options]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
 
-    scheduler = await start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
-    processes = [scheduler]
+    known_by = folder / "scheduler.json"
+    here = ("--host", "127.0.0.1", "--no-dashboard")
+    processes = [start("dask_scheduler", *here, "--port", "0", "--no-show")]
     try:
-        assert scheduler.stderr is not None
+        processes += [start("dask_worker", *here, "--nthreads", "1", "--no-nanny") for _ in range(workers)]
         async with asyncio.timeout(60):
-            async for line in scheduler.stderr:
-                if b"Scheduler at:" in line:
-                    url = line.split()[-1].decode()
-                    break
-        for _ in range(workers):
-            options = ("--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1")
-            processes.append(await start("dask_worker", url, *options))
-        yield url, processes
+            while not known_by.exists():
+                await asyncio.sleep(0.1)
+        yield json.loads(known_by.read_text())["address"], processes
     finally:
         for process in processes:
-            if process.returncode is None:
-                process.kill()
-        await asyncio.gather(*(process.wait() for process in processes))
+            process.kill()
+            process.wait()
 
 
-async def test_questions_are_answered_on_a_cluster_also_after_one_of_its_workers_died() -> None:
+async def test_questions_are_answered_on_a_cluster_also_after_one_of_its_workers_died(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    async with cluster(2) as (url, processes):
+    async with cluster(tmp_path, workers=2) as (url, processes):
         solver = DaskSolver(url)
 
         async def answered() -> Answer:
