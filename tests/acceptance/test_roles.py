@@ -34,6 +34,7 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("GET", "/sla/summary"): {"admin", "monitor"},
     ("GET", "/sla/clocks"): {"admin", "monitor"},
     ("GET", "/events"): {"admin", "dispatcher", "monitor"},
+    ("GET", "/me"): ANY,
 }
 """The contract's table."""
 

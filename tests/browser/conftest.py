@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
+
+from dispatch import web_build
 
 ADMIN = "an-administrator-for-tests"
 FLAGS = (
@@ -52,9 +54,21 @@ class Served:
         return answer.json()
 
 
+async def open_page(browser: Browser, url: str, **device: Any) -> tuple[Page, list[str]]:
+    """Open a page in a context of its own; also return the list of what it complains about."""
+    page = await (await browser.new_context(**{"locale": "zh-CN", **device})).new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    await page.goto(url)
+    return page, complaints
+
+
 @pytest.fixture
 def served(database: str, tmp_path: Path) -> Iterator[Served]:
     """`qiangdan serve` on a fresh database."""
+    if web_build.is_stale():
+        pytest.skip("the web apps are not built, or older than web/: run 'python -m dispatch.web_build'")
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("QIANGDAN_")}
     with (tmp_path / "serve.log").open("wb") as log:
         process = subprocess.Popen(
