@@ -27,4 +27,7 @@ class WebBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # the project
             self.app.display_warning(f"the web apps are left out or as they were ({web_build.SKIP} is set)")
         elif web_build.is_stale():
             self.app.display_waiting("Building the web apps ...")
-            web_build.build()
+            try:
+                web_build.build()
+            except web_build.WebBuildFailed as error:
+                sys.exit(str(error))

