@@ -97,6 +97,61 @@ export interface UserOut {
   role: string;
 }
 /**
+ * A link that signs one phone in, as text and as a QR code to be scanned; shown this once.
+ */
+export interface SignInLink {
+  url: string;
+  expires_at: string;
+  svg: string;
+}
+/**
+ * What a phone found in the link, and a secret that it made up: the same at every try, never shown to anybody.
+ */
+export interface SignInIn {
+  code: string;
+  device: string;
+}
+/**
+ * The crew's token, and who it is.
+ */
+export interface SignInOut {
+  token: string;
+  crew: string;
+  name: string;
+}
+/**
+ * A photo's reference, for `evidence.photo` of a progress message.
+ */
+export interface PhotoOut {
+  photo: string;
+}
+/**
+ * A crew's work since a moment. `score` (0 to 1) moves by `weight` of the way towards each new rating's stars.
+ */
+export interface DayOut {
+  since: string;
+  arrived: number;
+  in_time: number;
+  resolved: number;
+  score: number;
+  ratings: number;
+  weight: number;
+  orders: Done[];
+}
+/**
+ * An order that the crew was at the door of; `in_time` None where the arrival clock did not decide it.
+ */
+export interface Done {
+  order: string;
+  category: string;
+  address: {} | null;
+  arrived_at: string;
+  in_time: boolean | null;
+  unverified: boolean;
+  resolved_at: string | null;
+  stars: number | null;
+}
+/**
  * A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst).
  */
 export interface ReportIn {

@@ -20,6 +20,16 @@ export interface Routes {
   "POST /users": { path: {}; query: {}; body: Schema.UserIn; answer: Schema.UserOut };
   /** Issue a token for a user; it is shown this once. Roles: admin. */
   "POST /users/{user_id}/tokens": { path: { user_id: string }; query: {}; body: never; answer: Schema.TokenOut };
+  /** Make a link that signs a technician's phone in, once, within 15 minutes. Roles: admin. */
+  "POST /crews/{crew_id}/sign-in-links": { path: { crew_id: string }; query: {}; body: never; answer: Schema.SignInLink };
+  /** Exchange the code of a sign-in link for the crew's token; the same device may ask again. No token is needed. */
+  "POST /sign-in": { path: {}; query: {}; body: Schema.SignInIn; answer: Schema.SignInOut };
+  /** Keep a photo (JPEG, PNG or WebP, at most 1 MiB); the same photo again has the same reference. Roles: crew. */
+  "POST /photos": { path: {}; query: {}; body: never; answer: Schema.PhotoOut };
+  /** Show a photo of a visit. Roles: admin, dispatcher, monitor. */
+  "GET /photos/{photo_id}": { path: { photo_id: string }; query: {}; body: never; answer: unknown };
+  /** Tell a crew what it did since a moment, its score, and what that rests on. Roles: crew. */
+  "GET /me/day": { path: {}; query: { since: string }; body: never; answer: Schema.DayOut };
   /** Take a report; the same (channel, external_id) again gives the first answer. Roles: admin, intake. */
   "POST /reports": { path: {}; query: {}; body: Schema.ReportIn; answer: Schema.ReportOut };
   /** Show a report and its order. Roles: admin, intake. */

@@ -67,12 +67,25 @@ export interface Progress {
   reason?: ("resident_absent" | "waiting_part" | "waiting_utility") | null;
 }
 /**
- * What was found at the door: room temperature, words, a photo's reference.
+ * What was found at the door: room temperature, words, a photo's reference (`POST /photos` gives it).
  */
 export interface Evidence {
   temperature_c?: number | null;
   note?: string | null;
   photo?: string | null;
+}
+/**
+ * Give back an order that this crew holds: it is opened to the others at once. Answered by `progress_ack`.
+ */
+export interface HandBack {
+  type: "hand_back";
+  /**
+   * the crew's own id of this command
+   */
+  id: string;
+  order: string;
+  reason: "missing_part" | "missing_skill" | "shift_ends" | "too_far" | "unsafe" | "unwell" | "vehicle_trouble";
+  at: string;
 }
 /**
  * Everything up to `seq` has been seen.
@@ -285,7 +298,7 @@ export interface Updated {
   order: Order;
 }
 /**
- * A `progress` or `decline` is durable (`state`), or was not taken (`error`, a code; `detail` says why).
+ * A `progress`, `decline` or `hand_back` is durable (`state`), or was refused (`error`, a code; `detail` says why).
  */
 export interface ProgressAck {
   type: "progress_ack";
@@ -458,7 +471,7 @@ export interface Fix {
   at: string;
 }
 
-export type FromCrew = Hello | Shift | Position | Grab | Decline | Progress | Ack | Ping;
+export type FromCrew = Hello | Shift | Position | Grab | Decline | Progress | HandBack | Ack | Ping;
 export type ToCrew = Welcome | Offer | OfferClosed | GrabAck | GrabResult | Assigned | Revoked | Updated | ProgressAck | Route | Error | Pong;
 export type FromConsole = ConsoleHello | ConsoleAck | ConsolePing;
 export type ToConsole = Snapshot | Event | Positions | Error | Pong;
