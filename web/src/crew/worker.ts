@@ -5,6 +5,7 @@ declare const self: ServiceWorkerGlobalScope;
 
 // Both are filled in by scripts/finish.mjs.
 const SHELL = JSON.parse("__SHELL__") as string[];
+const PATIENCE_MS = 4_000;
 const CACHE = "qiangdan-crew-__VERSION__";
 
 self.addEventListener("install", (event) => {
@@ -36,7 +37,8 @@ self.addEventListener("fetch", (event) => {
 async function page(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);
   try {
-    const fresh = await fetch(request, { signal: AbortSignal.timeout(4_000) });
+    const late = new Promise<never>((_, failed) => setTimeout(failed, PATIENCE_MS));
+    const fresh = await Promise.race([fetch(request), late]);
     if (fresh.ok) return fresh;
   } catch {
     // No network: the kept one.

@@ -78,7 +78,8 @@ export function addressOf(path: string, given: Pick<AnyGiven, "path" | "query">)
   for (const [name, value] of Object.entries(given.query ?? {})) {
     if (value !== undefined && value !== null && value !== "") query.set(name, String(value));
   }
-  return `/api/v1${filled}${query.size ? `?${query}` : ""}`;
+  const asked = query.toString();
+  return `/api/v1${filled}${asked ? `?${asked}` : ""}`;
 }
 
 export function problemOf(status: number, read: unknown): Problem {

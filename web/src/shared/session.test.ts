@@ -88,7 +88,7 @@ test("a socket that goes silent is left behind, though it never says that it clo
   last().welcome(7);
   const dead = last();
   vi.advanceTimersByTime(12_000);
-  expect(dead.sent.at(-1)).toEqual({ type: "ping" });
+  expect(dead.sent[dead.sent.length - 1]).toEqual({ type: "ping" });
   vi.advanceTimersByTime(14_000);
   expect(it.state.value).toEqual({ kind: "lost", since: Date.parse("2026-01-01T00:00:00Z") });
   vi.advanceTimersByTime(400);
