@@ -274,7 +274,7 @@ class Updated(Struct, frozen=True, tag="updated"):
 
 
 class ProgressAck(Struct, frozen=True, tag="progress_ack", omit_defaults=True):
-    """A `progress`, `decline` or `hand_back` is durable (`state`), or not taken (`error`, a code; `detail` says why)."""
+    """A `progress`, `decline` or `hand_back` is durable (`state`), or not taken (`error`; `detail` says why)."""
 
     id: str
     order: str

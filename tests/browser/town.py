@@ -13,9 +13,13 @@ HOME = CITY.compounds[0]
 class Town:
     """Zones and people, with the calls that tests need."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, policy: dict[str, object] | None = None) -> None:
         self.served = served
-        served.call("PUT", "/zones", CITY.zones)
+        zones = CITY.zones
+        if policy is not None:
+            features = [{**one, "properties": {**one["properties"], "policy": policy}} for one in zones["features"]]
+            zones = {**zones, "features": features}
+        served.call("PUT", "/zones", zones)
 
     def crew(self, name: str = "王师傅", **more: Any) -> tuple[str, str]:
         """Hire a technician; return his id and token."""
@@ -45,6 +49,10 @@ class Town:
     def order(self, order: str) -> Any:
         """Return an order with its story."""
         return self.served.call("GET", f"/orders/{order}")
+
+    def photo(self, photo: str) -> bytes:
+        """Return a photo of a visit."""
+        return self.served.get(f"/photos/{photo}")
 
     def override(self, order: str, action: str, **more: Any) -> Any:
         """Let the dispatcher say otherwise."""

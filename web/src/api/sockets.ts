@@ -298,7 +298,7 @@ export interface Updated {
   order: Order;
 }
 /**
- * A `progress`, `decline` or `hand_back` is durable (`state`), or was refused (`error`, a code; `detail` says why).
+ * A `progress`, `decline` or `hand_back` is durable (`state`), or not taken (`error`; `detail` says why).
  */
 export interface ProgressAck {
   type: "progress_ack";

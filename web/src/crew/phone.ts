@@ -25,6 +25,8 @@ export interface News {
   readonly kind: "good" | "bad" | "plain";
   readonly text: string;
   readonly more?: string;
+  /** Whether it is about an order that this crew holds now. */
+  readonly mine?: boolean;
   /** The next best order, where a grab was lost. */
   readonly next?: OpenOffer;
 }
@@ -34,7 +36,7 @@ interface Kept {
   asOf: number;
 }
 
-/** The app of one signed-in technician. `stop()` at sign-out. */
+/** The app of one signed-in technician; `stop` it at sign-out, or where its token is refused. */
 export function startPhone(token: string) {
   const kept = readKept();
   const known = reactive<Known>(kept?.known ?? nothingKnown());
@@ -94,7 +96,7 @@ export function startPhone(token: string) {
   function judged(result: Extract<ToCrew, { type: "grab_result" }>): void {
     if (!grabs.judged(result)) return;
     if (result.won) {
-      tell("good", t.value.yours, t.value.yoursMore);
+      news.value = { kind: "good", text: t.value.yours, mine: true };
       return;
     }
     const next = openOffers(known).find((offer) => offer.order.id !== result.order && !(offer.order.id in grabs.asked));
@@ -107,7 +109,8 @@ export function startPhone(token: string) {
 
   function given(order: Order, by: string): void {
     const who = wordFor(t.value.by, by);
-    tell("plain", t.value.assigned(who), orderText(order));
+    news.value = { kind: "plain", text: t.value.assigned(who), more: orderText(order), mine: true };
+    hush(order.id); // it may have rung as an offer
     ring(order.id, t.value.speakAssigned(wordFor(wire.value.category, order.category), addressText(order.address)));
   }
 
@@ -189,14 +192,15 @@ export function startPhone(token: string) {
     handBack(order: string, reason: HandBack["reason"]): Promise<void> {
       return outbox.add({ word: { type: "hand_back", order, reason, ...stamp() } });
     },
-    async stop(): Promise<void> {
+    /** End; `forget` also what was not sent, which a refused token is no reason for. */
+    async stop({ forget }: { forget: boolean }): Promise<void> {
       session.stop();
       whereabouts.stop();
       keepAwake(false);
       hushAll();
       grabs.dropAll();
       remember(KNOWN, null);
-      await outbox.clear();
+      if (forget) await outbox.clear();
     },
   };
 }
