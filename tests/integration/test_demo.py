@@ -149,6 +149,7 @@ def test_the_start_page_is_given_sign_ins_in_a_demo_and_nowhere_else(start: Star
         "crew": demo.people["technician"]["token"],
         "console": demo.people["dispatcher"],
         "sla": demo.people["monitor"],
+        "crew_at": {name: demo.people["technician"][name] for name in ("lon", "lat")},
     }
     demo.end(signal.SIGTERM)
     serve = start(command="serve")  # the same folder, in earnest
