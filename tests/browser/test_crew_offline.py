@@ -91,6 +91,19 @@ async def test_an_engine_that_is_killed_costs_nothing_but_a_moment(served: Serve
     await expect(phone.order(order, "claimed")).to_be_visible()
 
 
+async def test_a_phone_that_wakes_up_on_a_dead_socket_notices_within_seconds(served: Served, browser: Browser) -> None:
+    _, phone, order, _ = await holding(served, browser)
+    served.freeze_engine()
+    try:
+        await phone.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow'))")
+        await expect(phone.link("lost")).to_be_visible(timeout=15_000)
+        await expect(phone.page.get_by_text("以上次联网时为准")).to_be_visible()
+    finally:
+        served.thaw_engine()
+    await expect(phone.link("connected")).to_be_visible(timeout=30_000)
+    await expect(phone.order(order, "claimed")).to_be_visible()
+
+
 async def test_an_offer_that_went_while_the_phone_was_away_neither_shows_nor_rings(
     served: Served, browser: Browser
 ) -> None:
