@@ -1,13 +1,14 @@
 """The planner process: gives out what nobody grabbed in time (step 5).
 
 Four times a second it looks which offers' time for grabs is over and assigns them, the most severe first, each in a
-transaction of its own and by the version that it saw.
+transaction of its own and by the version that it saw. Beside that it learns the city's forecasts now and then.
 """
 
 import asyncio
 from typing import TYPE_CHECKING
 
 from dispatch.background import Background
+from dispatch.forecaster import Forecaster
 from dispatch.logs import configure_logs, logger
 from dispatch.planning import assign_due
 from dispatch.store.orders import ORDERS
@@ -43,7 +44,13 @@ def run_planner(settings: "Settings") -> int:
     """Plan until SIGTERM."""
     configure_logs(settings.log_level, settings.log_format, process="planner")
 
+    forecaster = Forecaster()
+
+    async def plan_and_learn(background: Background) -> int:
+        forecaster.look(background)
+        return await tick(background)
+
     async def main() -> int:
-        return await Background(settings, "planner").run(tick, every_s=EVERY_S)
+        return await Background(settings, "planner").run(plan_and_learn, every_s=EVERY_S)
 
     return asyncio.run(main())

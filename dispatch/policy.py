@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 
 from dispatch.errors import Invalid
 from dispatch.problems import problem_of
+from optimizer.grab_chance import PRIOR as GRAB_PRIOR
+from optimizer.grab_chance import GrabChance, latest_assignment_s
 
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 
@@ -59,13 +61,16 @@ def machine_takes_over(
     *,
     arrival_due: datetime | None,
     best_eta_s: float | None,
+    late_eta_s: float | None = None,
+    chance: GrabChance = GRAB_PRIOR,
     margin_s: float = 20,
 ) -> datetime:
     """Return when assignment takes over: after `assign_after_s`, or earlier where the deadline asks for it.
 
     It is never later than the last moment at which the nearest crew, `best_eta_s` away, can still be at the door at
-    `arrival_due` with `margin_s` to spare. Where no crew can make the deadline any more there is no such moment, and
-    the policy's time stands.
+    `arrival_due` with `margin_s` to spare. It is earlier where the waiting would cost chance, since that crew may take
+    `late_eta_s` (0.9 quantile) and a grab is not to be counted on (`optimizer.grab_chance`), but leaves a sealed
+    window its time. Where no crew can make the deadline any more there is no such moment, and the policy's time stands.
     """
     usual = opened_at + timedelta(seconds=policy.assign_after_s)
     if arrival_due is None or best_eta_s is None:
@@ -73,4 +78,15 @@ def machine_takes_over(
     last = arrival_due - timedelta(seconds=best_eta_s)
     if last < opened_at:
         return usual
-    return min(usual, max(opened_at, last - timedelta(seconds=margin_s)))
+    latest = min(usual, max(opened_at, last - timedelta(seconds=margin_s)))
+    longest_s = (latest - opened_at).total_seconds()
+    wait_s = latest_assignment_s(
+        longest_s=longest_s,
+        due_in_s=(arrival_due - opened_at).total_seconds(),
+        eta_s=best_eta_s,
+        late_eta_s=best_eta_s if late_eta_s is None else late_eta_s,
+        chance=chance,
+    )
+    if policy.mode == "sealed":
+        wait_s = max(wait_s, min(policy.window_s, longest_s))
+    return latest if wait_s >= longest_s else opened_at + timedelta(seconds=wait_s)

@@ -45,7 +45,9 @@ async def test_an_order_that_cannot_be_done_holds_up_no_other(database: str, mon
     await keeper.tick(background)
     await keeper.tick(background)
     assert len(tried) == 1, "it is left for a while"
-    due = {row["order_id"]: row["offer_due_at"] for row in await town.fetch("SELECT * FROM orders WHERE city_id = $1")}
+    due = {
+        row["order_id"]: row["offer_due_at"] for row in await town.fetch("SELECT * FROM order_timer WHERE city_id = $1")
+    }
     assert all(due[order] > clock.now for order in orders[1:])
 
     picking = planning.assign_due

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from dispatch.errors import Invalid
 from dispatch.policy import GrabPolicy, machine_takes_over, read_policy
+from optimizer.grab_chance import GrabChance
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
 
-def after(policy: GrabPolicy, *, due_in: float | None = None, eta: float | None = None) -> float:
+def after(policy: GrabPolicy, *, due_in: float | None = None, eta: float | None = None, **more: Any) -> float:
     due = None if due_in is None else NOW + timedelta(seconds=due_in)
-    return (machine_takes_over(policy, NOW, arrival_due=due, best_eta_s=eta) - NOW).total_seconds()
+    return (machine_takes_over(policy, NOW, arrival_due=due, best_eta_s=eta, **more) - NOW).total_seconds()
 
 
 def test_the_default_is_the_contracts() -> None:
@@ -48,14 +49,26 @@ def test_the_machine_takes_over_in_time(due_in: float | None, eta: float | None,
     assert after(GrabPolicy(), due_in=due_in, eta=eta) == expected
 
 
-@given(assign_after=st.floats(0, 86400), due_in=st.floats(-3600, 86400), eta=st.floats(0, 7200))
+@given(
+    assign_after=st.floats(0, 86400), due_in=st.floats(-3600, 86400), eta=st.floats(0, 7200), scatter=st.floats(1, 3)
+)
 def test_it_is_never_later_than_the_last_moment_at_which_the_nearest_crew_can_be_in_time(
-    assign_after: float, due_in: float, eta: float
+    assign_after: float, due_in: float, eta: float, scatter: float
 ) -> None:
-    moment = after(GrabPolicy(assign_after_s=assign_after), due_in=due_in, eta=eta)
+    moment = after(GrabPolicy(assign_after_s=assign_after), due_in=due_in, eta=eta, late_eta_s=scatter * eta)
     assert 0 <= moment <= assign_after + 1e-3
     if due_in - eta >= 1e-3:
         assert moment <= due_in - eta + 1e-3
+
+
+def test_where_nobody_is_likely_to_grab_a_tight_order_is_assigned_sooner_but_not_before_its_window_ends() -> None:
+    idle, keen = GrabChance(grabs=0.1, open_s=10_000), GrabChance(grabs=100, open_s=1_000)
+    first = GrabPolicy(mode="first")
+    tight: dict[str, Any] = {"due_in": 900, "eta": 780, "late_eta_s": 1080}
+    assert after(first, **tight, chance=keen) == 60
+    assert 0 < after(first, **tight, chance=idle) < 45
+    assert after(first, due_in=900, eta=200, late_eta_s=280, chance=idle) == 60, "there is time enough"
+    assert after(GrabPolicy(window_s=50), **tight, chance=idle) == 50
 
 
 def test_what_a_zone_leaves_out_is_the_installations() -> None:
