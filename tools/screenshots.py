@@ -64,7 +64,7 @@ async def phone_pages(browser: Browser, city: DemoCity) -> None:
         await page.emulate_media(color_scheme="light")
         with suppress(TimeoutError):  # somebody was faster: the next one
             await grab.click(timeout=1_000)
-            await page.locator(".news.is-good").wait_for(timeout=15_000)
+            await page.locator("[data-tab=mine] .count").wait_for(timeout=15_000)
             await page.locator("[data-tab=mine]").click()
             moments.append(await page.screenshot())
     await context.close()
