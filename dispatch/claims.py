@@ -58,6 +58,7 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
     `sights` holds one for each other ask, by order. In one batch each crew asks at most once, and at most one crew for
     each order. Raises `TryAgain` where an order or a crew has changed, or a message has been judged before.
     """
+    travel = city.travel_at(tx.now)
     answers: list[Answer] = []
     rows: list[GrabRow] = []
     won: dict[int, tuple[PublicOrder, Event]] = {}

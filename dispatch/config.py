@@ -92,6 +92,20 @@ class ForecastSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     days: Annotated[int, Meta(ge=1, le=366)] = 28
 
 
+class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the planner process works.
+
+    A search takes `solve_s`; a city in which something happened is planned anew after `debounce_s`. If `advise` is set,
+    idle crews are advised where to wait, once `advise_after` reports were seen, at most `moves_per_hour` times each.
+    """
+
+    solve_s: Annotated[float, Meta(gt=0, le=60)] = 0.3
+    debounce_s: Annotated[float, Meta(ge=0, le=600)] = 2.0
+    advise: bool = True
+    advise_after: Annotated[int, Meta(ge=0, le=1_000_000)] = 50
+    moves_per_hour: Annotated[float, Meta(ge=0, le=60)] = 2.0
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`.
 
@@ -117,6 +131,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sockets: SocketSettings = field(default_factory=SocketSettings)
     positions: PositionSettings = field(default_factory=PositionSettings)
     forecasts: ForecastSettings = field(default_factory=ForecastSettings)
+    planner: PlannerSettings = field(default_factory=PlannerSettings)
 
     def __post_init__(self) -> None:
         for name, schemes in _URL_SCHEMES.items():

@@ -23,7 +23,7 @@ from dispatch.city import City
 from dispatch.crews import Candidate, Crew, arrivals, candidates, obstacles
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
-from dispatch.policy import machine_takes_over
+from dispatch.policy import machine_takes_over, safe_to_grab
 from geo import TravelTimes
 
 if TYPE_CHECKING:
@@ -65,13 +65,14 @@ def opened(
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
     arrival = order.clocks.get("arrival")
+    due_at = arrival.due_at if arrival and arrival.stopped_at is None else None
     travel = city.travel_at(now)
     etas = arrivals(order.location, crews, travel)
     best_s = _best_eta_s(order, crews, etas)
     assign_at = machine_takes_over(
         policy,
         now,
-        arrival_due=arrival.due_at if arrival and arrival.stopped_at is None else None,
+        arrival_due=due_at,
         best_eta_s=best_s,
         late_eta_s=None if best_s is None else best_s * travel.factor(CAUTIOUS) / travel.factor(0.5),
         chance=city.grab_chance(order.zone, now),
@@ -90,7 +91,13 @@ def opened(
     order = msgspec.structs.replace(
         order, state=State.OFFERED, cycle=order.cycle + 1, crew=None, claimed_by=None, offer=terms
     )
-    return order, circle(order, terms, crews, city, etas=etas)
+    first = circle(order, terms, crews, city, etas=etas)
+    if policy.leave_to_grabs == "when_safe":
+        theirs = [each.eta_s for each in first if each.eta_s is not None]
+        due_in = None if due_at is None else (due_at - now).total_seconds()
+        if not safe_to_grab(theirs, best_eta_s=best_s, due_in_s=due_in):
+            order = msgspec.structs.replace(order, offer=msgspec.structs.replace(terms, assign_at=now))
+    return order, first
 
 
 def taken_back(order: Order, now: datetime) -> Order:

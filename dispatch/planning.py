@@ -1,17 +1,20 @@
 """Step 5: nobody, or not in time: the machine assigns.
 
-It takes the eligible crew of the whole city with the earliest predicted arrival, through the same conditional
-commit as a grab. A sealed window with bids in it is judged first: who asked goes before who is told. Where no crew
-is eligible the order stays open to grabs, is looked at again every `RETRY`, and the dispatchers are told once why.
+The planner process asks the optimizer (`optimizer.rolling`) and has what it answers done here, each part through the
+same conditional commit as a grab: a part that is stale by then is dropped. Where no answer comes in time `assign_due`
+takes the eligible crew of the whole city with the earliest predicted arrival. A sealed window with bids in it is
+judged first: who asked goes before who is told. Where no crew is eligible the order stays open to grabs, is looked at
+again every `RETRY`, and the dispatchers are told once why.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from crew_client.protocol import Location
 from dispatch import clocks, offers
 from dispatch.city import City
 from dispatch.crews import Candidate, Crew, arrivals, candidates, obstacles
@@ -47,10 +50,13 @@ def pick(order: Order, crews: Collection[Crew], city: City, *, now: datetime) ->
     return None, why or "the city has no crews"
 
 
-async def assign_due(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) -> bool:
+async def assign_due(
+    tx: "Tx", order_id: str, crews: Collection[Crew], city: City, *, planned: str | None = None
+) -> bool:
     """Assign an open order whose time for grabs is over; return whether somebody holds it now.
 
-    `crews` is a recent look at the city; the crew that is picked from it is checked again under lock.
+    `crews` is a recent look at the city; the crew that is picked from it is checked again under lock. `planned` is what
+    the plan says of the order where nobody can be sent now.
     """
     seen = await tx.orders.find(order_id)
     if seen.offer is None or seen.offer.assign_at > tx.now:
@@ -62,7 +68,7 @@ async def assign_due(tx: "Tx", order_id: str, crews: Collection[Crew], city: Cit
         return await give(tx, seen, best.crew, why=why)
     order = await tx.orders.lock_one(order_id)
     if _still_open(order, seen) and not await _bids_wait(tx, order):
-        await _nobody(tx, order, why)
+        await _nobody(tx, order, f"{planned} ({why})" if planned else why)
     return False
 
 
@@ -90,6 +96,37 @@ async def give(tx: "Tx", seen: Order, crew_id: str, *, why: str) -> bool:
     given = {"crew": crew_id, "by": "optimizer", "reason": why}
     tx.record(Event.of_order("order.assigned", held, actor=ACTOR, given=given, **members))
     return True
+
+
+async def move(tx: "Tx", order_id: str, crew_id: str, to: str, *, why: str) -> bool:
+    """Take an order from the crew that was told of it and give it to another; return whether it was done.
+
+    It is not where the crew has begun by now, or accepted it in whatever way, or the other has no room.
+    """
+    locked = await tx.crews.lock([crew_id, to])
+    order = await tx.orders.lock_one(order_id)
+    told = order.state is State.CLAIMED and order.claimed_by == "optimizer" and order.crew == crew_id
+    if not told or to not in locked or obstacles(order, locked[to], zones=None, excluded=order.excluded):
+        return False
+    held = order.changed(crew=to)
+    await tx.orders.save(held)
+    await tx.crews.add_load({crew_id: -1, to: 1})
+    members = {
+        name: {"crew": crew, "by": "optimizer", "reason": why} for name, crew in (("lost", crew_id), ("given", to))
+    }
+    tx.record(Event.of_order("order.reassigned", held, actor=ACTOR, **members))
+    return True
+
+
+def route(tx: "Tx", crew_id: str, stops: Sequence[tuple[str, datetime]]) -> None:
+    """Tell a crew in which order it best visits what it holds, and when it would be there."""
+    told = [{"order": order_id, "eta": at} for order_id, at in stops]
+    tx.record(Event.of_crew("crew.routed", crew_id, actor=ACTOR, stops=told))
+
+
+def advise(tx: "Tx", crew_id: str, place: Location, *, why: str) -> None:
+    """Advise an idle crew where to wait."""
+    tx.record(Event.of_crew("crew.advised", crew_id, actor=ACTOR, location=place, reason=why))
 
 
 def _still_open(order: Order, seen: Order) -> bool:

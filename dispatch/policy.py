@@ -1,6 +1,6 @@
 """The grab policy of a zone: how long an offer stays sealed, how it widens, when the machine takes over."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,8 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
 
     `ring_s` holds when the offer widens to the neighbouring zones, and when to the city; a single number n means n
     and 2n. `assign_after_s` is when the optimizer assigns what nobody won, or earlier where the deadline asks for it.
+    `leave_to_grabs` is `always`, or `when_safe`: then the machine has at once what the first circle might serve badly
+    (`safe_to_grab`). That costs technicians their choice, and residents less waiting; docs/optimizer.md has figures.
     """
 
     mode: Literal["first", "sealed"] = "sealed"
@@ -28,6 +30,7 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     # Not `tuple[Seconds, Seconds]`: msgspec 0.22 crashes in the garbage collector on a union with a fixed tuple.
     ring_s: Annotated[tuple[Seconds, ...], Meta(min_length=2, max_length=2)] | Seconds = (15.0, 30.0)
     assign_after_s: Seconds = 60.0
+    leave_to_grabs: Literal["always", "when_safe"] = "always"
 
     @property
     def rings(self) -> tuple[float, float]:
@@ -90,3 +93,16 @@ def machine_takes_over(
     if policy.mode == "sealed":
         wait_s = max(wait_s, min(policy.window_s, longest_s))
     return latest if wait_s >= longest_s else opened_at + timedelta(seconds=wait_s)
+
+
+def safe_to_grab(
+    etas_s: Collection[float], *, best_eta_s: float | None, due_in_s: float | None, margin_s: float = 60
+) -> bool:
+    """Return whether an offer may be left to the crews of its first circle, who are `etas_s` away.
+
+    It may where the nearest crew of the city, `best_eta_s` away, is among them, to `margin_s`, and whoever grabs it can
+    be at the door in time. Where no crew can go, the machine has it, for whoever is freed first and best.
+    """
+    if best_eta_s is None or not etas_s or min(etas_s) > best_eta_s + margin_s:
+        return False
+    return due_in_s is None or max(etas_s) <= due_in_s - margin_s

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-_NEGLIGIBLE = 1e-7
+_NEGLIGIBLE = 1e-9
 """A crew that adds less than this share of a point's demand is left out of the model."""
 
 
@@ -87,8 +87,7 @@ def place_crews(
     np.add.at(grouped, group.reshape(-1), weights[asked])
     found, bound = _solve(patterns, grouped, crews, busy, crews if room is None else room, time_limit_s)
     covered = expected_cover(np.array(found) @ reach, weights, busy)
-    proven = bound - covered <= max(1e-6 * covered, 1e-9)
-    return Placement(found, covered, max(bound, covered), proven)
+    return Placement(found, covered, bound, abs(bound - covered) <= max(1e-6 * covered, 1e-9))
 
 
 def _solve(

@@ -31,13 +31,14 @@ from dispatch.orders import Order, State
 from dispatch.overrides import OverrideIn
 from dispatch.simulate.agenda import Agenda, Rank
 from dispatch.simulate.behaviour import CrewBehaviour
-from dispatch.simulate.policies import BusyCrew, IdleCrew, Policy, Situation, WaitingOrder
+from dispatch.simulate.policies import Policy
 from dispatch.simulate.results import Visit
 from dispatch.simulate.scenario import Scenario, ScenarioReport
 from dispatch.simulate.technicians import Leg, Shown, Technician, Work
 from dispatch.store import Tx
 from dispatch.store.crews import Fix
 from dispatch.store.memory import MemoryCity
+from optimizer.situation import BusyCrew, Ground, IdleCrew, Reported, Situation, WaitingOrder
 
 T = TypeVar("T")
 CLOSING_TIME = timedelta(hours=24)
@@ -63,7 +64,7 @@ class Day:
     """One run of a scenario under a policy."""
 
     def __init__(self, scenario: Scenario, city: City, policy: Policy, *, behaviour: CrewBehaviour, seed: int) -> None:
-        self._city = msgspec.structs.replace(city, travel=scenario.travel, stale_s=1e9)
+        self._city = msgspec.structs.replace(city, stale_s=1e9)
         self._policy = policy
         self._behaviour = behaviour
         self._reports = {report.id: report for report in scenario.reports}
@@ -76,6 +77,9 @@ class Day:
         self._closing = scenario.reports[-1].at + CLOSING_TIME if scenario.reports else None
         self._waiting: dict[str, WaitingOrder] = {}
         self._changed = False
+        self._again_at: datetime | None = None
+        self._reported: list[Reported] = []
+        self._dispatcher = policy.prepare(_ground(scenario, city)) if policy.prepare else None
         self._visits: list[Visit] = []
 
     def run(self) -> list[Visit]:
@@ -136,6 +140,7 @@ class Day:
             self._do(lambda tx: grabs.close_window(tx, order_id, complete=complete))
 
     def _report(self, report: ScenarioReport) -> None:
+        self._reported.append(Reported(report.lon, report.lat, report.severity))
         body = ReportIn(
             channel="simulation",
             category=report.category,
@@ -192,22 +197,30 @@ class Day:
 
     def _dispatch(self) -> None:
         """Let the policy choose where something has changed for it, and do what it chose."""
-        dispatch = self._policy.dispatch
+        dispatch = self._dispatcher
         if dispatch is None or not self._changed:
             return
         self._changed = False
+        if not any(self._is_idle(technician) for technician in self._crews.values()):
+            return
         waiting = self._due()
         if not waiting and not self._policy.moves:
             return
         situation = self._situation(waiting)
-        if not situation.idle:
-            return
+        self._reported.clear()
         choice = dispatch(situation)
         for sending in choice.sendings:
             seen = self._memory.tables.orders[sending.order].order
             self._do(lambda tx, s=sending, o=seen: planning.give(tx, o, s.crew, why=s.why))  # type: ignore[misc]
         for move in choice.moves:
             self._move(self._crews[move.crew], Place(move.lon, move.lat))
+        if choice.again_s is not None and (self._again_at is None or self._again_at <= self._agenda.now):
+            self._again_at = self._agenda.now + timedelta(seconds=choice.again_s)
+            self._agenda.put(self._again_at, Rank.RING, self._look_around)
+
+    def _is_idle(self, technician: Technician) -> bool:
+        """Return whether the machine may send a crew: one that waits for the verdict on its bid is left alone."""
+        return technician.idle and not technician.bids
 
     def _due(self) -> list[WaitingOrder]:
         """Return what the machine may give out now, by the time of the report."""
@@ -229,17 +242,21 @@ class Day:
         now = self._agenda.now
         idle, busy = [], []
         for technician in self._crews.values():
-            place = technician.where(now)
-            known = (technician.id, place.lon, place.lat, technician.crew.skills, technician.until)
-            if technician.idle and not technician.bids:
-                idle.append(IdleCrew(*known, since=technician.free_since or now, moving=technician.moving))
+            skills, until = technician.crew.skills, technician.until
+            if self._is_idle(technician):
+                place, leg = technician.where(now), technician.leg
+                heading = None if leg is None else (leg.end.lon, leg.end.lat)
+                since = technician.free_since or now
+                idle.append(IdleCrew(technician.id, place.lon, place.lat, skills, until, since, heading))
             elif technician.doing is not None:
                 work = technician.held[technician.doing]
+                report = work.report
                 there_at = work.arrived_at or (technician.leg.arrives_at if technician.leg else now)
-                target = (technician.id, work.report.lon, work.report.lat, *known[3:])
-                busy.append(BusyCrew(*target, there_at, work.report.severity, work.report.category))
+                at = (report.lon, report.lat, skills, until, there_at)
+                busy.append(BusyCrew(technician.id, *at, report.severity, report.category))
         idle.sort(key=lambda crew: crew.since)
-        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), self._city.travel)
+        travel, reported = self._city.travel_at(now), tuple(self._reported)
+        return Situation(now, tuple(idle), tuple(busy), tuple(waiting), travel, reported)
 
     def _move(self, technician: Technician, to: Place) -> None:
         """Let an idle crew drive to a waiting place."""
@@ -294,7 +311,7 @@ class Day:
 
     def _leg(self, technician: Technician, to: Place, *, order: str | None) -> Leg:
         here, now = technician.place, self._agenda.now
-        drive = timedelta(seconds=self._city.travel.seconds(here.lon, here.lat, to.lon, to.lat))
+        drive = timedelta(seconds=self._city.travel_at(now).seconds(here.lon, here.lat, to.lon, to.lat))
         return Leg(here, to, now, now + drive, order)
 
     def _hear(self, event: Logged) -> None:
@@ -429,3 +446,12 @@ class Day:
             self._close_window(order_id, complete=True)
         else:
             self._agenda.put(answer.closes_at, Rank.WINDOW, lambda: self._close_window(order_id))
+
+
+def _ground(scenario: Scenario, city: City) -> Ground:
+    """Return the box of the zones, or of where crews begin where there are none, and the crews' posts."""
+    posts = tuple((crew.lon, crew.lat) for crew in scenario.crews)
+    zones = city.zones.zone_map.zones if city.zones else ()
+    boxes = [zone.geometry.bounds for zone in zones] or [(*post, *post) for post in posts] or [(0.0, 0.0, 0.0, 0.0)]
+    west, south, east, north = zip(*boxes, strict=True)
+    return Ground(min(west), min(south), max(east), max(north), posts)

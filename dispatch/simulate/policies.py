@@ -1,124 +1,36 @@
-"""Who is sent where by the machine: the policies of a day, each a pure function of what is known now.
+"""Who is sent where by the machine: the policies that a day can be run under.
 
-A policy sees the orders that wait, the crews and where they are; it does not see what is not reported yet, nor how long
-a work will take before it is done.
+What a policy may know and say is `optimizer.situation`. The two plain ones are here, for others to be measured against;
+`optimizer` and `hybrid` send by `optimizer.dispatching`.
 """
-
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol
 
 import numpy as np
 from msgspec import Struct
 
-from geo import TravelTimes
+from optimizer.dispatching import Dispatcher, drives
+from optimizer.situation import Choice, Dispatch, Ground, Prepare, Sending, Situation
 
 NO_TIME_S = 20 * 60.0
 """What the rule adds to every drive: about the time that a work takes."""
 
 
-class IdleCrew(Struct, frozen=True):
-    """A crew with empty hands since `since`, on shift until `until`; `moving`: on its way to a waiting place."""
-
-    id: str
-    lon: float
-    lat: float
-    skills: tuple[str, ...]
-    until: datetime | None
-    since: datetime
-    moving: bool = False
-
-
-class BusyCrew(Struct, frozen=True):
-    """A crew with work: the place of what it does now, and when it is (or was) there."""
-
-    id: str
-    lon: float
-    lat: float
-    skills: tuple[str, ...]
-    until: datetime | None
-    there_at: datetime
-    severity: int
-    category: str
-
-
-class WaitingOrder(Struct, frozen=True):
-    """An order that nobody holds and that the machine may give out."""
-
-    id: str
-    lon: float
-    lat: float
-    zone: str | None
-    category: str
-    severity: int
-    reported_at: datetime
-    due_at: datetime
-    required_skills: tuple[str, ...]
-    excluded: tuple[str, ...]
-
-    def fits(self, crew: IdleCrew) -> bool:
-        """Return whether the crew may have the order."""
-        return crew.id not in self.excluded and set(self.required_skills) <= set(crew.skills)
-
-
-class Situation(Struct, frozen=True):
-    """All that a policy may know. Orders by the time of their report, idle crews by how long they have been so."""
-
-    now: datetime
-    idle: tuple[IdleCrew, ...]
-    busy: tuple[BusyCrew, ...]
-    waiting: tuple[WaitingOrder, ...]
-    travel: TravelTimes
-
-
-class Sending(Struct, frozen=True):
-    """An idle crew goes to a waiting order, and why."""
-
-    crew: str
-    order: str
-    why: str
-
-
-class Move(Struct, frozen=True):
-    """An idle crew goes to wait somewhere else."""
-
-    crew: str
-    lon: float
-    lat: float
-
-
-class Choice(Struct, frozen=True):
-    """What is to be done now; each crew and each order at most once."""
-
-    sendings: tuple[Sending, ...] = ()
-    moves: tuple[Move, ...] = ()
-
-
-class Dispatch(Protocol):
-    """Chooses what is to be done in a situation; the same situation gives the same choice."""
-
-    def __call__(self, situation: Situation, /) -> Choice:
-        """Return the choice."""
-        ...
-
-
 class Policy(Struct, frozen=True):
-    """How a day is run. `grabs`: orders are open to grabs first. `dispatch`: what the machine does, None for nothing.
+    """How a day is run. `grabs`: orders are open to grabs first. `prepare`: makes the machine, None for none.
 
     With grabs the machine has what its time has come for (`Terms.assign_at`), without them everything at once.
-    `moves` says that `dispatch` also wants to be asked where idle crews should wait.
+    `moves` says that it also wants to be asked where idle crews should wait.
     """
 
     name: str
     grabs: bool
-    dispatch: Dispatch | None
+    prepare: Prepare | None
     moves: bool = False
 
 
 def send_nearest(situation: Situation) -> Choice:
     """Send the nearest idle crew to each waiting order, first come first served."""
     free = dict.fromkeys(range(len(situation.idle)))
-    drive = _drives(situation)
+    drive = drives(situation)
     sendings = []
     for column, order in enumerate(situation.waiting):
         fit = [row for row in free if order.fits(situation.idle[row])]
@@ -136,7 +48,7 @@ def send_by_rule(situation: Situation) -> Choice:
     What is scarce chooses: where crews are fewer than orders, each in turn takes its best order, the longest idle
     first; else each order in turn, the oldest first, gets the nearest crew.
     """
-    drive = _drives(situation)
+    drive = drives(situation)
     severity = np.array([order.severity for order in situation.waiting], dtype=np.float64)
     worth = severity / (drive + NO_TIME_S)
     for column, order in enumerate(situation.waiting):
@@ -153,26 +65,23 @@ def send_by_rule(situation: Situation) -> Choice:
     return Choice(tuple(sendings))
 
 
-def _drives(situation: Situation) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return the seconds from each idle crew (rows) to each waiting order (columns)."""
-    matrix: np.ndarray[tuple[int, int], np.dtype[np.float64]] = situation.travel.matrix(
-        _places(situation.idle), _places(situation.waiting)
-    )
-    return matrix
+def _as_it_is(dispatch: Dispatch) -> Prepare:
+    """Return a policy that learns nothing and needs no preparation."""
 
+    def prepare(_: Ground) -> Dispatch:
+        return dispatch
 
-def _places(of: "Sequence[IdleCrew | WaitingOrder]") -> list[tuple[float, float]]:
-    return [(each.lon, each.lat) for each in of]
+    return prepare
 
 
 POLICIES = {
     policy.name: policy
     for policy in (
-        Policy("nearest", grabs=False, dispatch=send_nearest),
-        Policy("rule", grabs=False, dispatch=send_by_rule),
-        Policy("grab", grabs=True, dispatch=None),
-        Policy("optimizer", grabs=False, dispatch=send_by_rule),
-        Policy("hybrid", grabs=True, dispatch=send_by_rule),
+        Policy("nearest", grabs=False, prepare=_as_it_is(send_nearest)),
+        Policy("rule", grabs=False, prepare=_as_it_is(send_by_rule)),
+        Policy("grab", grabs=True, prepare=None),
+        Policy("optimizer", grabs=False, prepare=Dispatcher, moves=True),
+        Policy("hybrid", grabs=True, prepare=Dispatcher, moves=True),
     )
 }
 """Every policy by its name on the command line; `hybrid` is how the product works."""

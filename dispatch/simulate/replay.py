@@ -98,6 +98,8 @@ def logged_day(rows: Rows, city: City, start: datetime, end: datetime) -> Logged
         crews=tuple(_crews(rows, city, visits, start, end)),
         reports=tuple(sorted(reports.values(), key=lambda report: report.at)),
         travel=city.travel,
+        factors=city.factors,
+        weather=city.weather,
         offset=start.tzinfo or end.tzinfo,  # type: ignore[arg-type]  # both have an offset
     )
     outcome = Outcome(AS_LOGGED, visits, summarise(len(reports), visits))

@@ -50,7 +50,8 @@ def prepare(folder: Path, settings: Settings) -> tuple[Scenario, City]:
     """Read a scenario folder, and its city with the installation's grab policy; raise `OperatorError`."""
     scenario = read_scenario(folder)
     city = bare_city(scenario.name, settings)
-    return scenario, msgspec.structs.replace(read_zones(folder, city), travel=scenario.travel)
+    drives = {"travel": scenario.travel, "factors": scenario.factors, "weather": scenario.weather}
+    return scenario, msgspec.structs.replace(read_zones(folder, city), **drives)
 
 
 def simulate(scenario: Scenario, city: City, policy: str, *, behaviour: CrewBehaviour, seed: int) -> Outcome:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from dispatch.city import City
 from dispatch.errors import Invalid
 from dispatch.operator_errors import OperatorError
-from geo import TravelChoice, TravelChoiceError, TravelTimes, ZoneMapError, make_travel, read_travel
+from geo import TravelChoice, TravelChoiceError, TravelFactors, TravelTimes, ZoneMapError, make_travel, read_travel
 
 CREW_COLUMNS = ("id", "lon", "lat", "home_zone", "skills", "capacity", "shift_start", "shift_end")
 REPORT_COLUMNS = ("id", "at", "lon", "lat", "category", "severity", "service_s", "required_skills")
@@ -72,13 +72,16 @@ Named = TypeVar("Named", ScenarioCrew, ScenarioReport)
 class Scenario(Struct, frozen=True):
     """A day to simulate; crews in the file's order, reports in the order of time.
 
-    Times are in UTC; `offset` is that of the first report, for whoever shows hours of the day.
+    Times are in UTC; `offset` is that of the first report, for whoever shows hours of the day. `factors` and `weather`
+    say what the hours and the weather in force make of `travel`.
     """
 
     name: str
     crews: tuple[ScenarioCrew, ...]
     reports: tuple[ScenarioReport, ...]
     travel: TravelTimes
+    factors: TravelFactors
+    weather: str = ""
     offset: tzinfo = UTC
 
 
@@ -89,19 +92,23 @@ def read_scenario(folder: Path) -> Scenario:
     crews = _distinct((cells, _crew(cells)) for cells in _rows(folder / "crews.csv", CREW_COLUMNS))
     lines = list(_rows(folder / "reports.csv", REPORT_COLUMNS))
     reports = _distinct((cells, _report(cells)) for cells in lines)
+    choice, travel = _travel(folder / "travel.toml")
     return Scenario(
         name=folder.resolve().name,
         crews=tuple(crews),
         reports=tuple(sorted(reports, key=lambda report: report.at)),
-        travel=_travel(folder / "travel.toml"),
+        travel=travel,
+        factors=choice.factors,
+        weather=choice.weather,
         offset=(lines[0].moment("at").tzinfo if lines else None) or UTC,
     )
 
 
-def _travel(path: Path) -> TravelTimes:
-    """Return the travel times that `travel.toml` asks for; without the file, the product's own metric."""
+def _travel(path: Path) -> tuple[TravelChoice, TravelTimes]:
+    """Return what `travel.toml` asks for, and the travel times of that; without the file, the product's own metric."""
     try:
-        return make_travel(read_travel(path) if path.exists() else TravelChoice())
+        choice = read_travel(path) if path.exists() else TravelChoice()
+        return choice, make_travel(choice)
     except TravelChoiceError as error:
         raise ScenarioError(f"{error}.") from None
 

@@ -98,6 +98,13 @@ SELECT city_id, order_id FROM order_timer WHERE offer_due_at <= $1 ORDER BY offe
 SELECT city_id, order_id FROM order_timer AS t JOIN orders AS o USING (city_id, order_id)
 WHERE t.assign_at <= $1 AND o.state = 'offered' ORDER BY o.severity DESC, t.assign_at LIMIT $2
 
+-- name: in_hand: what the crews of a city hold and have not done yet
+SELECT * FROM orders WHERE city_id = $1 AND open AND state IN ('claimed', 'en_route', 'arrived') ORDER BY order_id
+
+-- name: reported_since: where a city's orders were reported after a moment, oldest first
+SELECT lon, lat, severity, reported_at FROM orders
+WHERE city_id = $1 AND reported_at > $2 AND lon IS NOT NULL ORDER BY reported_at LIMIT $3
+
 -- name: due_alarms: cities in which a clock may have something to say
 SELECT DISTINCT city_id FROM (SELECT city_id FROM order_timer WHERE alarm_at <= $1 ORDER BY alarm_at LIMIT 1000) AS due
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from geo.travel import MetricTravel
 from optimizer.problem import MAX_LEG, UNREACHABLE, Crew, Fault, Job, Matrix, Problem, ProblemError, check, fault_of
-from optimizer.vroom.shapes import Document, Former, JobShape, StepOut, Vehicle
+from optimizer.vroom.shapes import Document, Former, JobShape, Matrices, StepOut, Vehicle
 
 T = TypeVar("T")
 
@@ -91,11 +91,11 @@ def _leaves(step: StepOut) -> int:
     return step.arrival + step.waiting_time + step.setup + step.service
 
 
-def _decode(text: bytes, kind: type[T]) -> T:
+def _decode(text: bytes, kind: type[T], under: str = "") -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        raise ProblemError((_explained(fault_of(error)),)) from None
+        raise ProblemError((_explained(fault_of(error, under)),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProblemError((Fault("", f"is not JSON: {error}"),)) from None
     except RecursionError:
@@ -143,9 +143,9 @@ def _matrices(document: Document, profiles: Sequence[tuple[str, float]]) -> tupl
         return ()
     tables: dict[str, Matrix] = {}
     size: int | None = None
-    for name, matrices in document.matrices.items():
-        rows = matrices.durations
-        at = f"/matrices/{_escaped(name)}/durations"
+    for name, raw in document.matrices.items():
+        under = f"/matrices/{_escaped(name)}"
+        rows, at = _decode(bytes(raw), Matrices, under).durations, f"{under}/durations"
         size = len(rows) if size is None else size
         if len(rows) != size:
             raise ProblemError((Fault(at, f"has {len(rows)} rows where another profile's has {size}"),))

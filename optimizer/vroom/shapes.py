@@ -62,7 +62,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     vehicles: list[Vehicle] = []
     jobs: list[JobShape] = []
-    matrices: dict[str, Matrices] = {}
+    matrices: dict[str, msgspec.Raw] = {}
+    """By profile; each is decoded as `Matrices` by itself, so that a fault names its profile."""
     options: dict[str, object] = {}
 
 

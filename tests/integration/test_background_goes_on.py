@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from dispatch import grabs, planner, planning
+from dispatch import grabs, planning
 from dispatch.background import Background
 from dispatch.clockkeeper import ClockKeeper
 from dispatch.config import Settings
 from dispatch.orders import State
+from dispatch.planner import Planner
 from dispatch.policy import GrabPolicy
+from tests.solvers import NoSolver
 from tests.town import Clock, ClockedDatabase, Town
 
 
@@ -52,15 +54,15 @@ async def test_an_order_that_cannot_be_done_holds_up_no_other(database: str, mon
 
     picking = planning.assign_due
 
-    async def assign(tx: Any, order_id: str, *more: Any) -> bool:
+    async def assign(tx: Any, order_id: str, *more: Any, **named: Any) -> bool:
         if order_id == sick:
             raise ValueError("nor here")
-        return await picking(tx, order_id, *more)
+        return await picking(tx, order_id, *more, **named)
 
-    monkeypatch.setattr(planner, "assign_due", assign)
+    monkeypatch.setattr(planning, "assign_due", assign)
     background._left.clear()
     clock.now += timedelta(seconds=60)
-    assert await planner.tick(background) == 2
+    assert await Planner(NoSolver()).tick(background) == 2
     states = [(await town.order(order)).state for order in orders]
     assert states == [State.OFFERED, State.CLAIMED, State.CLAIMED]
     await background.db.close()

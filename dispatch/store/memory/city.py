@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Raw
 
+from dispatch.crews import Crew
 from dispatch.events import Event, Logged
-from dispatch.orders import State
+from dispatch.orders import Order, State
 from dispatch.store.crews import GrabRow
 from dispatch.store.database import Contended, TryAgain
 from dispatch.store.memory.crews import MemoryCrews
@@ -19,7 +21,7 @@ from dispatch.store.tx import Settled, Tx, Versioned
 T = TypeVar("T")
 Step = Callable[[Tx], Coroutine[Any, Any, T]]
 
-TRIES = 10
+TRIES = 11
 """How often a step that asks to be run again is, as `Database.run` does."""
 
 
@@ -49,24 +51,25 @@ class MemoryTx(Tx):
         )
 
     async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Versioned, Event]]) -> Settled:
-        """Write judged grabs, and what those at the places in `won` come to, if all of them still can be had."""
+        """Write judged grabs, and what those at the places in `won` come to; nothing where a winner does not fit."""
         assert not self.events, "the events of a batch of grabs are numbered with it"
-        if not all(self._can_be_had(grabs[place], order.version) for place, (order, _) in won.items()):
-            return Settled(0, False)
-        for place, (order, event) in sorted(won.items()):
-            grab = grabs[place]
-            held = self._tables.orders[grab.order].order.changed(
-                state=State.CLAIMED, crew=grab.crew, claimed_by="grab", offer=None, clocks=order.clocks
+        tables = self._tables
+        for place, (changed, event) in sorted(won.items()):
+            row, crew = tables.orders.get(grabs[place].order), tables.crews.get(grabs[place].crew)
+            if row is None or crew is None or not _fits(row.order, crew, changed.version):
+                return Settled(0, claimed=False)
+            held = row.order.changed(
+                state=State.CLAIMED, crew=crew.id, claimed_by="grab", clocks=dict(changed.clocks), offer=None
             )
-            await self.orders.save(held)
-            await self.crews.add_load({grab.crew: 1})
-            self.events.append(event)
-        return Settled(await self.crews.insert_grabs(self.now, grabs), True)
+            tables.put(tables.orders, held.id, msgspec.structs.replace(row, order=held))
+            await self.crews.add_load({crew.id: 1})
+            self._append(event)
+        return Settled(await self.crews.insert_grabs(self.now, grabs), claimed=True)
 
-    def _can_be_had(self, grab: GrabRow, version: int) -> bool:
-        order, crew = self._tables.orders[grab.order].order, self._tables.crews[grab.crew]
-        open_still = order.state is State.OFFERED and order.version == version - 1
-        return open_still and crew.on_shift and crew.load < crew.capacity
+
+def _fits(order: Order, crew: Crew, version: int) -> bool:
+    """Return whether an open order may fall to a crew, the order being one version back."""
+    return order.state is State.OFFERED and order.version == version - 1 and crew.on_shift and crew.load < crew.capacity
 
 
 class MemoryCity:

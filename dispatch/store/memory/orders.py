@@ -54,15 +54,15 @@ class MemoryOrders(OrderRows):
                 self._tables.orders, order.id, OrderRow.of(order, description=row.description, contact=row.contact)
             )
 
-    async def set_alarms(self, orders: Sequence[Order]) -> None:
-        for order in orders:
-            row = msgspec.structs.replace(self._tables.orders[order.id], alarm_at=alarm_at(order.clocks))
-            self._tables.put(self._tables.orders, order.id, row)
-
     async def reschedule(self, order: Order, *, offer_due_at: datetime | None, assign_at: datetime | None) -> None:
         row = self._tables.orders[order.id]
-        if row.order.state is State.OFFERED:
-            changed = msgspec.structs.replace(row, offer_due_at=offer_due_at, assign_at=assign_at)
+        changed = msgspec.structs.replace(row, offer_due_at=offer_due_at, assign_at=assign_at)
+        self._tables.put(self._tables.orders, order.id, changed)
+
+    async def set_alarms(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            row = self._tables.orders[order.id]
+            changed = msgspec.structs.replace(row, alarm_at=alarm_at(order.clocks))
             self._tables.put(self._tables.orders, order.id, changed)
 
     async def add_round(self, order: Order, circle: Collection[Candidate]) -> None:

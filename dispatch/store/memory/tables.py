@@ -17,7 +17,7 @@ _ABSENT: Final = object()
 
 
 class OrderRow(Struct, frozen=True):
-    """An order as its row has it; `reschedule` moves the two times of its offer without touching the order."""
+    """An order with its timers. Who grabs in mode `first` leaves them as they are, so they may be early, never late."""
 
     order: Order
     alarm_at: datetime | None

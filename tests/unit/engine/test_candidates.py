@@ -9,11 +9,15 @@ import numpy.typing as npt
 from crew_client.protocol import Location
 from dispatch import clocks
 from dispatch.cities import bare_city
+from dispatch.city import City
 from dispatch.config import Settings
 from dispatch.crews import Crew, arrivals, candidates
 from dispatch.offers import opened
 from dispatch.orders import Order, State
+from dispatch.policy import GrabPolicy
 from geo.travel import Floats, MetricTravel
+from geo.travel_factors import NO_FACTORS
+from optimizer.grab_chance import GrabChance, GrabChances
 
 NOON = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
 
@@ -54,6 +58,19 @@ def order() -> Order:
         reported_at=NOON,
         clocks=clocks.start({}, clocks.AT_REPORT, NOON, severity=4, targets=settings.clocks),
     )
+
+
+def far_crew(seconds: float) -> list[Crew]:
+    """One crew, so many metric seconds from the order."""
+    north = seconds * 6.0 / 1.3 / 111_195
+    return [msgspec.structs.replace(crews(2)[1], position=Location(126.63, 45.75 + north))]
+
+
+def handed_over_s(city: City, seconds: float) -> float:
+    """When the machine takes over an order whose only crew is so many seconds away."""
+    fresh, _ = opened(order(), far_crew(seconds), city, now=NOON)
+    assert fresh.offer is not None
+    return (fresh.offer.assign_at - NOON).total_seconds()
 
 
 def crews(count: int) -> list[Crew]:
@@ -105,3 +122,15 @@ def test_the_hour_of_the_city_lengthens_what_crews_are_told() -> None:
     assert usual[0].eta_s is not None and noon[0].eta_s is not None
     assert abs(noon[0].eta_s - 2 * usual[0].eta_s) <= 1
     assert later == usual
+
+
+def test_on_a_tight_clock_the_machine_takes_over_the_sooner_the_less_can_be_counted_on() -> None:
+    city = bare_city("city", Settings(grab=GrabPolicy(mode="first")))
+    idle = msgspec.structs.replace(city.forecasts, grabs=GrabChances(GrabChance(0.1, 10_000)))
+    keen = msgspec.structs.replace(city.forecasts, grabs=GrabChances(GrabChance(100, 500)))
+    nobody_grabs, somebody_grabs = (msgspec.structs.replace(city, forecasts=each) for each in (idle, keen))
+    assert handed_over_s(somebody_grabs, 780) == 60
+    assert handed_over_s(nobody_grabs, 780) < 45
+    assert handed_over_s(nobody_grabs, 200) == 60
+    exact = msgspec.structs.replace(idle, travel=NO_FACTORS)
+    assert handed_over_s(msgspec.structs.replace(city, forecasts=exact), 780) == 60, "nothing scatters"

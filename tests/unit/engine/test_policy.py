@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.errors import Invalid
-from dispatch.policy import GrabPolicy, machine_takes_over, read_policy
+from dispatch.policy import GrabPolicy, machine_takes_over, read_policy, safe_to_grab
 from optimizer.grab_chance import GrabChance
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
@@ -94,3 +94,25 @@ def test_a_wrong_policy_is_pointed_at(raw: dict[str, Any], pointer: str) -> None
     with pytest.raises(Invalid) as caught:
         read_policy(raw, GrabPolicy(), pointer=pointer[:2])
     assert [problem.pointer for problem in caught.value.problems] == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("etas", "best", "due_in", "safe"),
+    [
+        ([100.0, 800.0], 100.0, 900.0, True),
+        ([100.0, 841.0], 100.0, 900.0, False),  # the farthest of the circle could grab it and be late
+        ([161.0], 100.0, 900.0, False),  # somebody nearer stands outside the circle
+        ([], 100.0, 900.0, False),
+        ([], None, 900.0, False),  # nobody can go: whoever is freed first and best
+        ([5000.0], 5000.0, None, True),  # no clock runs
+    ],
+)
+def test_an_offer_is_left_to_grabs_only_where_whoever_grabs_serves_it_well(
+    etas: list[float], best: float | None, due_in: float | None, safe: bool
+) -> None:
+    assert safe_to_grab(etas, best_eta_s=best, due_in_s=due_in) is safe
+
+
+def test_everything_is_left_to_grabs_unless_the_zone_asks_otherwise() -> None:
+    assert GrabPolicy().leave_to_grabs == "always"
+    assert read_policy({"leave_to_grabs": "when_safe"}, GrabPolicy(), pointer="").leave_to_grabs == "when_safe"

@@ -112,6 +112,13 @@ def test_the_faster_road_is_taken_although_it_is_longer(made: Maker) -> None:
     assert travel.seconds(*place(0, 0), *place(3, 0)) < metres / (10 * 0.8 / 3.6)
 
 
+def test_of_two_roads_between_the_same_junctions_the_quicker_counts(made: Maker) -> None:
+    slow, quick = road((0, 0), (3, 0), highway="living_street"), road((0, 0), (0, 1), (3, 1), (3, 0), highway="trunk")
+    ends = road((-1, 0), (0, 0)), road((3, 0), (4, 0))
+    travel, without = made(slow, quick, *ends), made(slow, *ends)
+    assert travel.seconds(*place(-1, 0), *place(4, 0)) < 0.8 * without.seconds(*place(-1, 0), *place(4, 0))
+
+
 def test_a_part_that_leads_nowhere_is_left_out_and_its_places_snap_to_the_rest(made: Maker) -> None:
     travel = made(road(*SQUARE), road((5, 0), (6, 0)), road((1, 1), (2, 2), oneway="yes"))
     assert travel.graph.lost == 2

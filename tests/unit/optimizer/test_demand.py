@@ -102,6 +102,7 @@ def test_a_phase_that_was_never_seen_keeps_what_the_prior_says_of_it() -> None:
     learned = learn_demand(hours(24 * 14, TRUTH), ZONES, Demand())
     assert learned.phases["storm"] == pytest.approx(3.0)
     assert learned.phases["off"] == pytest.approx(0.1)
+    assert learned.phases["season"] == 1.0
     assert np.mean(learned.week) == pytest.approx(1.0)
 
 

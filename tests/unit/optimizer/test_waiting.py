@@ -37,6 +37,7 @@ def test_no_placement_covers_more_than_the_one_found(seed: int) -> None:
     assert found.covered == pytest.approx(best_by_trying(cover, demand, crews, busy, room), abs=1e-6)
     assert found.covered == pytest.approx(expected_cover(np.array(found.crews) @ cover, demand, busy))
     assert found.proven
+    assert found.bound == pytest.approx(found.covered)
     assert sum(found.crews) <= crews and max(found.crews) <= room
 
 

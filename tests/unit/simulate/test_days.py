@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.config import Settings
+from dispatch.policy import GrabPolicy
+from dispatch.simulate import runs
+from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.policies import POLICIES
 from dispatch.simulate.results import visits_csv
 from tests.unit.simulate.folders import WEST, at, crew, folder_of, made_up, report, simulate
@@ -112,6 +116,17 @@ def test_what_nobody_grabs_the_machine_gives_out_in_hybrid_alone(tmp_path: Path)
     assert simulate(folder, "grab", keenness=0.0).summary.unserved == 1
 
 
+def test_where_the_zone_asks_for_it_the_machine_has_at_once_what_a_grab_would_serve_late(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, [crew("near"), crew("far", km=6)], [report("r", 0)])
+    for leave, claimed_by, moment in (("always", "grab", 1), ("when_safe", "optimizer", 0)):
+        settings = Settings(grab=GrabPolicy(leave_to_grabs=leave))  # type: ignore[arg-type] # one of two words
+        scenario, city = runs.prepare(folder, settings)
+        behaviour = CrewBehaviour(keenness=1.0, keen_within_m=1e6)
+        [visit] = runs.simulate(scenario, city, "hybrid", behaviour=behaviour, seed=1).visits
+        assert (visit.crew, visit.claimed_by) == ("near", claimed_by)
+        assert visit.claimed_at.isoformat() <= at(moment)
+
+
 def test_a_busy_crew_without_room_grabs_nothing(busy_day: Path) -> None:
     one_at_a_time = [line.split(",") for line in (busy_day / "crews.csv").read_text().splitlines()[1:]]
     singles = {cells[0] for cells in one_at_a_time if cells[5] == "1"}
@@ -121,3 +136,12 @@ def test_a_busy_crew_without_room_grabs_nothing(busy_day: Path) -> None:
             own.setdefault(visit.crew, []).append((visit.claimed_at, visit.done_at))
     for spans in own.values():
         assert all(done <= claimed for (_, done), (claimed, _) in pairwise(sorted(spans)))
+
+
+def test_a_drive_takes_what_the_hour_makes_of_it(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, [crew("c", km=1.5)], [report("r", 0)])
+    plain = simulate(folder, "nearest").visits[0].response_s
+    hours = [1.0] * 24
+    hours[16] = 2.0  # eight in the morning in UTC
+    (folder / "travel.toml").write_text(f"hour_factors = {hours}\n")
+    assert simulate(folder, "nearest").visits[0].response_s == 2 * plain
