@@ -1,7 +1,7 @@
 """Problem in, plan out; imports geo only.
 
 Read `problem`, `plan`, then `solving`. `solve` plans, `assign_now` answers at once; both are pure but for the clock
-that they stop by. `solve` is loaded at its first use: the compiled search takes as much memory as the rest of an engine.
+that they stop by. `solve` is loaded at its first use: the compiled search takes as much memory as an engine itself.
 """
 
 from typing import TYPE_CHECKING, Any
