@@ -114,7 +114,8 @@ def _in_time(left_s: float, eta_s: float, sigma: float) -> float:
         return 1.0 if left_s == 0.0 and eta_s == 0.0 else 0.0
     if sigma == 0.0 or eta_s == 0.0:
         return 1.0 if eta_s <= left_s else 0.0
-    return 0.5 * (1.0 + math.erf(math.log(left_s / eta_s) / sigma / math.sqrt(2.0)))
+    log_ratio = math.log(left_s) - math.log(eta_s)  # the quotient itself may be too small for a float
+    return 0.5 * (1.0 + math.erf(log_ratio / sigma / math.sqrt(2.0)))
 
 
 def _worth(chance: GrabChance, grabs: float) -> GrabChance:
