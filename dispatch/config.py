@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -94,6 +95,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`.
 
     `demo` lets the start page hand out the sign-ins of the demo city's made-up people; `qiangdan demo` sets it.
+    `timezone` is where the cities are: its days and hours are those of every sum and report.
     """
 
     database_url: str | None = None
@@ -107,6 +109,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
     demo: bool = False
+    timezone: Annotated[str, Meta(min_length=1, max_length=64)] = "Asia/Shanghai"
     clocks: ClockSettings = field(default_factory=ClockSettings)
     grab: GrabPolicy = field(default_factory=GrabPolicy)
     travel: TravelSettings = field(default_factory=TravelSettings)
@@ -119,6 +122,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             url = getattr(self, name)
             if url is not None and url.partition("://")[0] not in schemes:
                 raise ValueError(f"{name} must start with {' or '.join(s + '://' for s in schemes)}")
+        if not _is_timezone(self.timezone):
+            raise ValueError(
+                f"timezone {self.timezone!r} is not known; give a name such as Asia/Shanghai or Asia/Urumqi"
+            )
         first, second = self.grab.rings
         if second < first:
             raise ValueError("grab.ring_s must not decrease: first to the neighbouring zones, then to the city")
@@ -130,6 +137,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; no name at all; a folder of names
+        return False
+    return True
 
 
 _SECRET = frozenset({"database_url", "admin_token", "bus_url", "solver_url"})
