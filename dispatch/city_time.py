@@ -31,7 +31,7 @@ def start_of_hour(moment: datetime, zone: ZoneInfo) -> datetime:
     )
 
 
-def hours_between(since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+def each_hour(since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[datetime]:
     """Return the beginnings of the hours from that of `since` until before `until`."""
     hour = start_of_hour(since, zone)
     while hour < until:

@@ -10,9 +10,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dispatch.crews import Candidate, Crew, Travel, candidates
+from dispatch.crews import Candidate, Crew, arrivals, candidates
 from dispatch.orders import WITH_CREW, Order
-from geo import distance_m
+from geo import TravelTimes, distance_m
 
 BY_CREW = frozenset({"hand_down", "arrival"})
 """The clocks that a crew can stop by coming."""
@@ -43,7 +43,7 @@ class Prospect(Struct, frozen=True):
 
 
 def prospect(
-    order: Order, clock: str, remaining_s: float, crews: Collection[Crew], *, travel: Travel, most: int = 3
+    order: Order, clock: str, remaining_s: float, crews: Collection[Crew], *, travel: TravelTimes, most: int = 3
 ) -> Prospect:
     """Return what could still let a clock of an order be met in `remaining_s` seconds, with at most `most` crews.
 
@@ -73,20 +73,18 @@ def _verdict(holder: Rescue | None, rescues: Sequence[Rescue]) -> Verdict:
     return "too_far" if rescues or holder is not None else "nobody_free"
 
 
-def _holder(order: Order, crews: Collection[Crew], remaining_s: float, travel: Travel) -> Rescue | None:
+def _holder(order: Order, crews: Collection[Crew], remaining_s: float, travel: TravelTimes) -> Rescue | None:
     if order.crew is None or order.state not in WITH_CREW or order.location is None:
         return None
     crew = next((crew for crew in crews if crew.id == order.crew), None)
     if crew is None:
         return None
-    eta = None
-    if crew.position is not None:
-        eta = travel.seconds(crew.position.lon, crew.position.lat, order.location.lon, order.location.lat)
+    eta = arrivals(order.location, [crew], travel).get(crew.id)
     return Rescue(crew.id, crew.name, eta, eta is not None and eta <= remaining_s)
 
 
 def _look_for(
-    order: Order, crews: list[Crew], travel: Travel, most: int
+    order: Order, crews: list[Crew], travel: TravelTimes, most: int
 ) -> tuple[list[Candidate], dict[str, int], int]:
     """Return the nearest crews that may take an order, what is in others' way, and how many were looked at.
 

@@ -3,17 +3,25 @@
 from geo.datums import Crs, from_wgs84, to_wgs84
 from geo.geojson import GeoJsonError, GeoJsonProblem, check_geojson, parse_geojson
 from geo.travel import EARTH_RADIUS_M, MetricTravel, TravelTimes, distance_m
+from geo.travel_choice import TravelChoice, TravelChoiceError, make_prompt_travel, make_travel, read_travel
+from geo.travel_factors import Conditions, FactoredTravel, TravelFactors, Trip, learn_factors
 from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
 from geo.zones import parse_zones
 
 __all__ = [
     "EARTH_RADIUS_M",
+    "Conditions",
     "Crs",
+    "FactoredTravel",
     "GeoJsonError",
     "GeoJsonProblem",
     "MetricTravel",
+    "TravelChoice",
+    "TravelChoiceError",
+    "TravelFactors",
     "TravelTimes",
+    "Trip",
     "Zone",
     "ZoneIndex",
     "ZoneMap",
@@ -22,7 +30,11 @@ __all__ = [
     "check_geojson",
     "distance_m",
     "from_wgs84",
+    "learn_factors",
+    "make_prompt_travel",
+    "make_travel",
     "parse_geojson",
     "parse_zones",
+    "read_travel",
     "to_wgs84",
 ]

@@ -47,6 +47,11 @@ class ZoneIndex:
         self._prepared = _PreparedPerThread(self._shapes)
         self._neighbours = Neighbours(self._ids, self._shapes)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the zones, sorted."""
+        return tuple(self._ids)
+
     def locate(self, lon: float, lat: float) -> str | None:
         """Return the id of the zone that a place is in, or None.
 

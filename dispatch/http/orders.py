@@ -115,7 +115,12 @@ async def get_candidates(call: Call) -> Page:
         else crew
         for crew in crews
     ]
-    ranked = candidates(order, crews, travel=call.mirror.city.travel, zones=order.offer.zones if order.offer else None)
+    ranked = candidates(
+        order,
+        crews,
+        travel=call.mirror.city.travel_at(call.engine.now()),
+        zones=order.offer.zones if order.offer else None,
+    )
     return Page(*page_of(ranked, call.query))
 
 

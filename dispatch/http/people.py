@@ -86,7 +86,7 @@ async def get_me(call: Call) -> MeOut:
         else:
             found = await conn.fetchrow(LOG["find_account"], who.city, who.subject)
     name = found["name"] if found else None
-    return MeOut(who.role, who.subject, name, who.city, city["name"], call.engine.settings.timezone)
+    return MeOut(who.role, who.subject, name, who.city, city["name"], call.engine.settings.time_zone)
 
 
 @routes.command("POST", "/users", roles=ADMIN, body=UserIn, answer=UserOut, status=201)

@@ -46,7 +46,7 @@ class PeriodReport(Struct, frozen=True, rename={"from_": "from"}):
     from_: datetime
     to: datetime
     made_at: datetime
-    timezone: str
+    time_zone: str
     city_name: str
     reports: int
     clocks: list[SummaryRow]
@@ -73,7 +73,7 @@ class PeriodQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"from
 async def get_report(call: Call) -> PeriodReport | Download:
     """Report on a period: sums as JSON, each order as CSV, both as XLSX."""
     query: PeriodQuery = call.query
-    zone = ZoneInfo(call.engine.settings.timezone)
+    zone = ZoneInfo(call.engine.settings.time_zone)
     since = aware(query.from_, "from") or start_of(day_of(call.engine.now(), zone), zone)
     until = aware(query.to, "to") or start_of(day_of(since, zone) + timedelta(days=1), zone)
     check_span(since, until)
@@ -105,7 +105,7 @@ async def _sums(call: Call, since: datetime, until: datetime) -> PeriodReport:
         from_=since,
         to=until,
         made_at=call.engine.now(),
-        timezone=call.engine.settings.timezone,
+        time_zone=call.engine.settings.time_zone,
         city_name=call.mirror.name,
         reports=sum(row["count"] for row in claims),
         clocks=whole,

@@ -56,14 +56,14 @@ class TokenOut(Struct, frozen=True):
 
 
 class MeOut(Struct, frozen=True):
-    """Whose token it is: a user's or a crew's id in `subject`, and what he is called; `timezone` is the city's."""
+    """Whose token it is: a user's or a crew's id in `subject`, and what he is called; `time_zone` is the city's."""
 
     role: Literal["admin", "dispatcher", "monitor", "intake", "crew"]
     subject: str
     name: str | None
     city: str
     city_name: str
-    timezone: str
+    time_zone: str
 
 
 class OrderPage(Struct, frozen=True):

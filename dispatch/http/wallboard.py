@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from crew_client.protocol import PublicOrder
 from dispatch.alarms import WALLBOARD
-from dispatch.city_time import day_of, hours_between, start_of, start_of_week
+from dispatch.city_time import day_of, each_hour, start_of, start_of_week
 from dispatch.config import SEVERITIES
 from dispatch.errors import Invalid
 from dispatch.http.routing import Call, Routes
@@ -74,7 +74,7 @@ class Board(Struct, frozen=True):
     seq: int
     epoch: str
     at: datetime
-    timezone: str
+    time_zone: str
     today_from: datetime
     today_until: datetime
     week_from: datetime
@@ -97,7 +97,7 @@ class Hours(Struct, frozen=True):
     """Reports by hour as they were at `seq`; `usual_days` whole days from `usual_from` on say what is usual."""
 
     seq: int
-    timezone: str
+    time_zone: str
     items: list[Hour]
     usual_from: datetime | None
     usual_days: int
@@ -142,7 +142,7 @@ class EndangeredQuery(Struct, frozen=True, forbid_unknown_fields=True):
 @routes.read("/sla/board", roles=WATCHERS, answer=Board)
 async def get_board(call: Call) -> Board:
     """Show the shares of today and of this week by zone, with each order that may still change them."""
-    zone = ZoneInfo(call.engine.settings.timezone)
+    zone = ZoneInfo(call.engine.settings.time_zone)
     async with call.engine.db.snapshot() as conn:
         head = await conn.fetchrow(LOG["head"], call.city)
         now: datetime = await conn.fetchval("SELECT now()")
@@ -156,7 +156,7 @@ async def get_board(call: Call) -> Board:
         seq=head["last_seq"],
         epoch=head["epoch"],
         at=now,
-        timezone=zone.key,
+        time_zone=zone.key,
         today_from=today,
         today_until=start_of(day + timedelta(days=1), zone),
         week_from=week,
@@ -196,7 +196,7 @@ def by_minute(rows: Iterable[Mapping[str, Any]]) -> list[int]:
 @routes.read("/sla/hours", roles=WATCHERS, query=HoursQuery, answer=Hours)
 async def get_hours(call: Call) -> Hours:
     """Count reports by the hour, beside what is usual at that time of day by the days before."""
-    zone = ZoneInfo(call.engine.settings.timezone)
+    zone = ZoneInfo(call.engine.settings.time_zone)
     today = day_of(call.engine.now(), zone)
     since = aware(call.query.from_, "from") or start_of(today, zone)
     until = aware(call.query.to, "to") or start_of(day_of(since, zone) + timedelta(days=1), zone)
@@ -214,7 +214,7 @@ def check_span(since: datetime, until: datetime) -> None:
 
 async def hours_of(call: Call, since: datetime, until: datetime, *, days: int) -> Hours:
     """Return the hours of a time; what is usual ends where the day of `since` begins."""
-    zone = ZoneInfo(call.engine.settings.timezone)
+    zone = ZoneInfo(call.engine.settings.time_zone)
     before = start_of(day_of(since, zone), zone)
     async with call.engine.db.snapshot() as conn:
         head = await conn.fetchrow(LOG["head"], call.city)
@@ -225,10 +225,10 @@ async def hours_of(call: Call, since: datetime, until: datetime, *, days: int) -
     usual = usual_by_hour(counts, usual_from, before, zone=zone) if usual_from else {}
     return Hours(
         seq=head["last_seq"],
-        timezone=zone.key,
+        time_zone=zone.key,
         items=[
             Hour(hour, counts.get(hour, 0), usual.get(hour.astimezone(zone).hour))
-            for hour in hours_between(since, until, zone)
+            for hour in each_hour(since, until, zone)
         ],
         usual_from=usual_from,
         usual_days=(day_of(before, zone) - day_of(usual_from, zone)).days if usual_from else 0,
@@ -251,10 +251,11 @@ async def get_endangered(call: Call) -> Endangered:
         chosen = list({order for _, order, _ in near[: query.limit]})
         orders = {row["order_id"]: order_of(row) for row in await conn.fetch(ORDERS["find_orders"], call.city, chosen)}
     items = []
+    travel = call.mirror.city.travel_at(now)
     for due_at, order_id, name in near[: query.limit]:
         order = orders[order_id]
         remaining_s = (due_at - now).total_seconds()
-        found = prospect(order, name, remaining_s, call.mirror.crews.values(), travel=call.mirror.city.travel)
+        found = prospect(order, name, remaining_s, call.mirror.crews.values(), travel=travel)
         items.append(
             EndangeredRow(order_id, name, due_at, order.zone, order.category, order.severity, order.state.value, found)
         )

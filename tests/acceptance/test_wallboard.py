@@ -68,7 +68,7 @@ async def test_the_board_counts_by_hand_and_names_its_place_in_the_log(quick: Ci
     )
     assert orders[held]["arrival_s"] == pytest.approx(121, abs=5)
     assert board["targets"]["arrival"]["2"] == 900
-    assert board["timezone"] == "Asia/Shanghai"
+    assert board["time_zone"] == "Asia/Shanghai"
     begun = datetime.fromisoformat(board["today_from"])
     assert (begun + timedelta(hours=8)).strftime("%H:%M") == "00:00"
     if datetime.now(UTC) - begun > timedelta(seconds=1100):  # it is not just past the city's midnight

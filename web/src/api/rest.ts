@@ -72,7 +72,7 @@ export interface CrewPage {
   next?: string | null;
 }
 /**
- * Whose token it is: a user's or a crew's id in `subject`, and what he is called; `timezone` is the city's.
+ * Whose token it is: a user's or a crew's id in `subject`, and what he is called; `time_zone` is the city's.
  */
 export interface MeOut {
   role: "admin" | "crew" | "dispatcher" | "intake" | "monitor";
@@ -80,7 +80,7 @@ export interface MeOut {
   name: string | null;
   city: string;
   city_name: string;
-  timezone: string;
+  time_zone: string;
 }
 /**
  * A user to be.
@@ -493,7 +493,7 @@ export interface Board {
   seq: number;
   epoch: string;
   at: string;
-  timezone: string;
+  time_zone: string;
   today_from: string;
   today_until: string;
   week_from: string;
@@ -538,7 +538,7 @@ export interface VerdictRow {
  */
 export interface Hours {
   seq: number;
-  timezone: string;
+  time_zone: string;
   items: Hour[];
   usual_from: string | null;
   usual_days: number;
@@ -653,7 +653,7 @@ export interface PeriodReport {
   from: string;
   to: string;
   made_at: string;
-  timezone: string;
+  time_zone: string;
   city_name: string;
   reports: number;
   clocks: SummaryRow[];

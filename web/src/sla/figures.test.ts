@@ -11,7 +11,7 @@ const board = (more: Partial<Board> = {}): Board => ({
   seq: 10,
   epoch: "e",
   at: iso(NOW),
-  timezone: "Asia/Shanghai",
+  time_zone: "Asia/Shanghai",
   today_from: "2026-01-14T16:00:00Z",
   today_until: "2026-01-15T16:00:00Z",
   week_from: "2026-01-11T16:00:00Z",
