@@ -63,6 +63,7 @@ class LocalSolver:
     def __init__(self) -> None:
         self._pool: ProcessPool | None = None
         self._ready: Future[None] | None = None
+        self._ending: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Start the child, and let it load and compile the search: some seconds, the first time ever half a minute."""
@@ -88,8 +89,7 @@ class LocalSolver:
             async with asyncio.timeout(limit_s + GRACE_S):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            future.cancel()  # kills the child where it is at it
-            self._ready = None
+            self._give_up()
             raise SolverFailed(f"no answer within {limit_s:g} s") from None
         except ProcessExpired as error:
             self._ready = None
@@ -97,11 +97,22 @@ class LocalSolver:
         except Exception as error:
             raise SolverFailed(f"{type(error).__name__}: {error}") from error
 
+    def _give_up(self) -> None:
+        """Kill a child that does not even notice that its time is over, and let the next question start another."""
+        pool, self._pool, self._ready = self._pool, None, None
+        if pool is not None:
+            self._ending.append(asyncio.create_task(asyncio.to_thread(_kill, pool)))
+
     async def close(self) -> None:
         """Kill the child."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
-            await asyncio.to_thread(self._pool.join, 3)
+        self._give_up()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+
+def _kill(pool: "ProcessPool") -> None:
+    """End a pool's processes, those that do not listen after three seconds by SIGKILL."""
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
+    pool.join()
 
 
 def _be_last() -> None:
