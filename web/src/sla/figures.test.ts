@@ -88,6 +88,12 @@ describe("figures", () => {
     expect(figures.today.whole().reports).toBe(0);
   });
 
+  it("are not counted anew for what is said of an order done long ago", () => {
+    const figures = new Figures(board());
+    figures.take(event(11, "order.closed", order({ state: "closed" }, 500)));
+    expect(figures.isIncomplete).toBe(false);
+  });
+
   it("count a clock that is past its deadline as breached before anybody says so, but no paused one", () => {
     const figures = new Figures(board());
     figures.take(event(11, "order.reported", order({}, 12)));

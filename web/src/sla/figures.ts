@@ -4,6 +4,8 @@
  */
 import type { Board, PublicOrder, Tally, VerdictRow } from "@/api/rest";
 
+import { DONE } from "./crews";
+
 export type Counts = Omit<Tally, "zone">;
 export type Verdict = "met" | "breached" | null;
 
@@ -96,7 +98,8 @@ export class Figures {
     if (event.seq <= this.board.seq || !event.order || !order) return;
     const known = this.standings.get(event.order);
     if (known === undefined && event.kind !== "order.reported") {
-      this.isIncomplete = true;
+      // Done long ago, and what is said of it since (a rating, a note) changes no verdict. Open again, it may.
+      this.isIncomplete ||= !DONE.has(order.state);
       return;
     }
     if (known) this.count(known, -1);

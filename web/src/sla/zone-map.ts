@@ -28,6 +28,11 @@ export interface Drawing {
   readonly shapes: readonly Shape[];
 }
 
+/** What a zone is called; one of an older map by its id. */
+export function zoneName(map: ZoneMap | null, id: string | null, none: string): string {
+  return id === null ? none : (map?.features.find(({ properties }) => properties.id === id)?.properties.name ?? id);
+}
+
 const WIDTH = 1000;
 const MARGIN = 6;
 
