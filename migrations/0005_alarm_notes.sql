@@ -27,3 +27,12 @@ LANGUAGE sql STABLE AS $$
     FROM json_to_record(clock) AS c (state text, started_at timestamptz, due_at timestamptz, stopped_at timestamptz,
                                      paused_at timestamptz, paused_s double precision)
 $$;
+
+-- As it was, and several times as fast: each clock is read once and not once for each of its members.
+CREATE OR REPLACE VIEW order_clock AS
+SELECT o.city_id, o.order_id, o.zone, o.severity, o.state AS order_state, o.reported_at, c.key AS clock,
+       v.state, v.started_at, v.due_at, v.at_risk_at, v.stopped_at, v.paused_at, v.pause_reason, coalesce(v.paused_s, 0) AS paused_s
+FROM orders AS o CROSS JOIN LATERAL json_each(o.clocks) AS c
+CROSS JOIN LATERAL json_to_record(c.value) AS v (state text, started_at timestamptz, due_at timestamptz, at_risk_at timestamptz,
+                                                 stopped_at timestamptz, paused_at timestamptz, pause_reason text,
+                                                 paused_s double precision);

@@ -148,7 +148,11 @@ async def get_board(call: Call) -> Board:
         now: datetime = await conn.fetchval("SELECT now()")
         day = day_of(now, zone)
         today, week = start_of(day, zone), start_of_week(now, zone)
-        standing = await conn.fetch(WALLBOARD["standing"], call.city, week, today)
+        standing = []
+        # Day by day: in a storm a whole week is more than one statement may take.
+        for n in range((day - day_of(week, zone)).days + 1):
+            began, ended = (start_of(day - timedelta(days=n - later), zone) for later in (0, 1))
+            standing.append(await conn.fetch(WALLBOARD["standing"], call.city, began, ended))
         arrivals = await conn.fetch(WALLBOARD["arrivals"], call.city, today, None, LAST_MINUTE)
         recent = await conn.fetch(WALLBOARD["verdicts"], call.city, now - timedelta(hours=1))
     targets = call.mirror.city.targets
@@ -164,8 +168,8 @@ async def get_board(call: Call) -> Board:
             clock: {str(severity): targets.target_s(clock, severity) for severity in SEVERITIES}
             for clock in ("hand_down", "arrival")
         },
-        today=tallied(row for row in standing if row["today"]),
-        week=tallied(standing),
+        today=tallied(standing[0]),
+        week=tallied(row for rows in standing for row in rows),
         arrivals=by_minute(arrivals),
         orders=[VerdictRow(order=row["order_id"], **{name: row[name] for name in _OF_ORDER}) for row in recent],
     )

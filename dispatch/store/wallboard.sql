@@ -1,19 +1,19 @@
 -- What the wallboard and a period's report ask. A verdict is `met`, `breached`, or null while a clock is undecided.
 
--- name: standing: per zone, of the orders reported from $2 on: verdicts and claims, those reported from $3 on apart (`today`)
+-- name: standing: per zone, of the orders reported from $2 until before $3: verdicts and claims
 WITH standing AS (
-    SELECT o.zone, o.claimed_by, o.reported_at >= $3 AS today, h.verdict AS hand_down, a.verdict AS arrival
+    SELECT o.zone, o.claimed_by, h.verdict AS hand_down, a.verdict AS arrival
     FROM orders AS o CROSS JOIN LATERAL json_to_record(o.clocks) AS c (hand_down json, arrival json)
     CROSS JOIN LATERAL clock_verdict(c.hand_down) AS h (verdict, took_s)
     CROSS JOIN LATERAL clock_verdict(c.arrival) AS a (verdict, took_s)
-    WHERE o.city_id = $1 AND o.reported_at >= $2
+    WHERE o.city_id = $1 AND o.reported_at >= $2 AND o.reported_at < $3
 )
-SELECT zone, today, count(*) AS reports,
+SELECT zone, count(*) AS reports,
        count(*) FILTER (WHERE hand_down = 'met') AS hand_down_met, count(*) FILTER (WHERE hand_down = 'breached') AS hand_down_breached,
        count(*) FILTER (WHERE arrival = 'met') AS arrival_met, count(*) FILTER (WHERE arrival = 'breached') AS arrival_breached,
        count(*) FILTER (WHERE claimed_by = 'grab') AS grab, count(*) FILTER (WHERE claimed_by = 'optimizer') AS optimizer,
        count(*) FILTER (WHERE claimed_by = 'dispatcher') AS dispatcher
-FROM standing GROUP BY zone, today
+FROM standing GROUP BY zone
 
 -- name: verdicts: each order that can still change a figure: reported from $2 on, or open
 SELECT o.order_id, o.zone, o.reported_at, o.claimed_by, h.verdict AS hand_down, a.verdict AS arrival, a.took_s AS arrival_s
