@@ -97,7 +97,7 @@ export const t = dictionary(
     hourly: "今日每小时报修",
     usual: (days: number) => `往日中位（${days} 天）`,
     usualBand: "往日 10%～90%",
-    noUsual: "满 3 天才有往日",
+    noUsual: "往日不足 3 天",
     reports: "报修",
     reportsToday: "今日单",
     hour: "时段",
