@@ -69,6 +69,8 @@ class LocalSolver:
         """Start the child, and let it load and compile the search: some seconds, the first time ever half a minute."""
         from pebble import ProcessPool
 
+        if self._ready is not None and not (self._ready.done() and self._ready.exception() is not None):
+            return
         if self._pool is None or not self._pool.active:
             # Spawned, not forked: the planner has threads, and a loop that a copy must not run.
             self._pool = ProcessPool(max_workers=1, initializer=_be_last, context=get_context("spawn"))
@@ -78,8 +80,7 @@ class LocalSolver:
         """Answer in the child; it is killed where it takes longer than it may."""
         from pebble import ProcessExpired
 
-        if self._ready is None or (self._ready.done() and self._ready.exception() is not None):
-            self.start()
+        self.start()
         assert self._pool is not None and self._ready is not None
         if not self._ready.done():
             raise SolverFailed("its process is still starting")
