@@ -110,6 +110,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`.
 
     `demo` lets the start page hand out the sign-ins of the demo city's made-up people; `qiangdan demo` sets it.
+    `time_zone` is where the cities are: its days and hours are those of every sum and report.
     """
 
     database_url: str | None = None
@@ -140,7 +141,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 raise ValueError(f"{name} must start with {' or '.join(s + '://' for s in schemes)}")
         try:
             ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("time_zone must be the name of a time zone, such as Asia/Shanghai") from None
         first, second = self.grab.rings
         if second < first:

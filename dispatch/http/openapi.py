@@ -81,6 +81,7 @@ def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
                 "description": "the same key and body give the first answer again",
             }
         )
+    operation["responses"][str(route.status)]["content"] |= {media: {} for media in route.gives if "json" not in media}
     if route.answer is File:
         operation["responses"]["200"]["content"] = {"image/*": {}}
     if route.body is bytes:

@@ -85,7 +85,8 @@ async def get_me(call: Call) -> MeOut:
             found = await conn.fetchrow(CREWS["find_crews"], who.city, [who.subject])
         else:
             found = await conn.fetchrow(LOG["find_account"], who.city, who.subject)
-    return MeOut(who.role, who.subject, found["name"] if found else None, who.city, city["name"])
+    name = found["name"] if found else None
+    return MeOut(who.role, who.subject, name, who.city, city["name"], call.engine.settings.time_zone)
 
 
 @routes.command("POST", "/users", roles=ADMIN, body=UserIn, answer=UserOut, status=201)

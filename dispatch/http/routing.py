@@ -5,7 +5,8 @@ table. `read` routes look, `command` routes run as one transaction and keep thei
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
 from hmac import digest
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -40,6 +41,14 @@ class File(Struct, frozen=True):
 
     content_type: str
     body: bytes
+
+
+class Download(Struct, frozen=True):
+    """An answer that is a file to be kept, sent in parts as they are made; `file_name` has ASCII letters alone."""
+
+    content_type: str
+    file_name: str
+    parts: AsyncGenerator[bytes, None]
 
 
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,8 +97,8 @@ Commander = Callable[[Call, "Tx"], Coroutine[Any, Any, tuple[int, Any]]]
 class Route(Struct, frozen=True, kw_only=True):
     """One route: `roles` may use it; `body`, `query`, `answer` go in and out; a `secret` answer is not kept.
 
-    `takes` is the content type of a body
-    that is taken as bytes. An `opener` needs no token: it gets the engine and the body.
+    `takes` is the content type of a body that is taken as bytes, `gives` are those of the answer: beside JSON, files
+    to be kept. An `opener` needs no token: it gets the engine and the body.
     """
 
     method: str
@@ -99,6 +108,7 @@ class Route(Struct, frozen=True, kw_only=True):
     body: Any = None
     query: type[Struct] = NoQuery
     answer: Any = None
+    gives: tuple[str, ...] = ("application/json",)
     status: int = 200
     limit: int = SMALL
     takes: str = "application/geo+json"
@@ -173,12 +183,16 @@ def mount(app: App, engine: "Engine", routes: Routes) -> None:
         )(_handler(engine, route))
 
 
-def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
-    async def handle(request: Request, **path: str) -> HTTPResponse:
+def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | None]]:
+    async def handle(request: Request, **path: str) -> HTTPResponse | None:
         begun = perf_counter()
         status = 500
         try:
             response = await _serve(engine, route, request, path)
+            if isinstance(response, Download):
+                status = 200
+                await _send(request, response)
+                return None
             status = response.status
         except DispatchError as error:
             response = problem(error)
@@ -195,7 +209,33 @@ def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any
     return handle
 
 
-async def _serve(engine: "Engine", route: Route, request: Request, path: dict[str, str]) -> HTTPResponse:
+async def _send(request: Request, download: Download) -> None:
+    """Send a download. Where its first part cannot be made the error is told; later the connection breaks off.
+
+    A file that ends early must not look whole.
+    """
+    async with aclosing(download.parts) as parts:
+        first = await anext(parts, b"")
+        headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+            "Content-Disposition": f'attachment; filename="{download.file_name}"',
+        }
+        response = await request.respond(content_type=download.content_type, headers=headers)
+        assert response is not None
+        try:
+            await response.send(first)
+            async for part in parts:
+                await response.send(part)
+        except Exception:
+            log.exception("a download broke off", file=download.file_name)
+            if request.transport is not None:
+                request.transport.abort()  # type: ignore[attr-defined]  # asyncio's transports have it
+            return
+        await response.eof()
+
+
+async def _serve(engine: "Engine", route: Route, request: Request, path: dict[str, str]) -> HTTPResponse | Download:
     if route.opener is not None:
         given = read_json(await _read_body(request, route.limit), route.body)
         return respond(route.status, encode(await engine.command(route.opener(engine, given))))
@@ -223,6 +263,8 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
         answer = await route.reader(call)
         if isinstance(answer, File):
             return _file(answer)
+        if isinstance(answer, Download):
+            return answer
         return respond(route.status, encode(answer))
     given_key = request.headers.get("idempotency-key") if route.method == "POST" else None
     call.given_key = given_key

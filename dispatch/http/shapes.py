@@ -56,13 +56,14 @@ class TokenOut(Struct, frozen=True):
 
 
 class MeOut(Struct, frozen=True):
-    """Whose token it is: a user's or a crew's id in `subject`, and what he is called."""
+    """Whose token it is: a user's or a crew's id in `subject`, and what he is called; `time_zone` is the city's."""
 
     role: Literal["admin", "dispatcher", "monitor", "intake", "crew"]
     subject: str
     name: str | None
     city: str
     city_name: str
+    time_zone: str
 
 
 class OrderPage(Struct, frozen=True):
@@ -193,10 +194,11 @@ class SummaryRow(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """The clocks of the orders reported in a time."""
+    """The clocks of the orders reported in a time; `all` has each clock over every zone, on each page."""
 
     items: list[SummaryRow]
     next: str | None = None
+    all: list[SummaryRow] = []
 
 
 class ClockRow(Struct, frozen=True):

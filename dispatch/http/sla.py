@@ -1,6 +1,7 @@
 """Routes of the clocks, for SLA monitors (step 9)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,23 @@ SLA = load("sla")
 
 
 @routes.read("/sla/summary", roles=MONITOR, query=SummaryQuery, answer=Summary)
-async def get_summary(call: Call) -> Page:
-    """Sum up the clocks of the orders reported in a time, per clock and zone."""
+async def get_summary(call: Call) -> Summary:
+    """Sum up the clocks of the orders reported in a time, per clock and zone, and per clock over all zones."""
     query: SummaryQuery = call.query
     async with call.engine.db.connection() as conn:
         rows = await conn.fetch(
             SLA["summary"], call.city, aware(query.from_, "from"), aware(query.to, "to"), query.zone
         )
-    return Page(*page_of([SummaryRow(**row) for row in rows], query))
+    by_zone, whole = summary_rows(rows)
+    return Summary(*page_of(by_zone, query), all=whole)
+
+
+def summary_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[SummaryRow], list[SummaryRow]]:
+    """Return the rows of `summary` per zone, and those over all zones."""
+    parts: tuple[list[SummaryRow], list[SummaryRow]] = ([], [])
+    for row in rows:
+        parts[row["whole"]].append(SummaryRow(**{name: row[name] for name in SummaryRow.__struct_fields__}))
+    return parts
 
 
 @routes.read("/sla/clocks", roles=MONITOR, query=ClockQuery, answer=ClockPage)

@@ -1,6 +1,6 @@
 -- What SLA monitors ask.
 
--- name: summary: per clock and zone, of the orders reported in a time: counts, shares and percentiles of the time it took
+-- name: summary: per clock and zone, and per clock over all zones (`whole`), of the orders reported in a time: counts, shares and percentiles of the time it took
 WITH clock AS (
     SELECT clock, zone, due_at, stopped_at, at_risk_at,
            extract(epoch FROM stopped_at - started_at) - paused_s AS took_s,
@@ -11,13 +11,13 @@ WITH clock AS (
     WHERE city_id = $1 AND ($2::timestamptz IS NULL OR reported_at >= $2) AND ($3::timestamptz IS NULL OR reported_at < $3)
       AND ($4::text IS NULL OR zone = $4) AND state <> 'stopped'
 )
-SELECT clock, zone, count(*) AS count, count(*) FILTER (WHERE met) AS met, count(*) FILTER (WHERE breached) AS breached,
+SELECT clock, zone, grouping(zone) AS whole, count(*) AS count, count(*) FILTER (WHERE met) AS met, count(*) FILTER (WHERE breached) AS breached,
        count(*) FILTER (WHERE at_risk) AS at_risk,
        round(count(*) FILTER (WHERE met)::numeric / nullif(count(*) FILTER (WHERE met OR breached), 0), 4)::float8 AS share,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY took_s) AS p50,
        percentile_cont(0.9) WITHIN GROUP (ORDER BY took_s) AS p90,
        percentile_cont(0.99) WITHIN GROUP (ORDER BY took_s) AS p99
-FROM clock GROUP BY clock, zone ORDER BY clock, zone NULLS LAST
+FROM clock GROUP BY GROUPING SETS ((clock, zone), (clock)) ORDER BY clock, zone NULLS LAST
 
 -- name: clocks: single clocks with where they stand now, the next due first
 WITH standing AS (

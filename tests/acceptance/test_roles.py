@@ -34,6 +34,12 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("POST", "/orders/{}/rating"): {"admin", "intake"},
     ("GET", "/sla/summary"): {"admin", "monitor"},
     ("GET", "/sla/clocks"): {"admin", "monitor"},
+    ("GET", "/sla/board"): {"admin", "dispatcher", "monitor"},
+    ("GET", "/sla/hours"): {"admin", "dispatcher", "monitor"},
+    ("GET", "/sla/endangered"): {"admin", "dispatcher", "monitor"},
+    ("GET", "/sla/alarms"): {"admin", "dispatcher", "monitor"},
+    ("GET", "/sla/report"): {"admin", "dispatcher", "monitor"},
+    ("POST", "/orders/{}/acknowledge"): {"admin", "dispatcher", "monitor"},
     ("GET", "/events"): {"admin", "dispatcher", "monitor"},
     ("GET", "/me"): ANY,
     ("GET", "/me/day"): {"crew"},
@@ -96,6 +102,7 @@ def body_for(method: str, route: str, things: Things) -> object:
         ("POST", "/orders/{}/override"): {"action": "hold", "reason": "look first"},
         ("POST", "/overrides"): [{"order": things.order, "action": "hold", "reason": "look first"}],
         ("POST", "/orders/{}/rating"): {"stars": 5, "resolved": True},
+        ("POST", "/orders/{}/acknowledge"): {"clock": "arrival", "deadline": "2026-01-15T08:00:00+08:00"},
     }.get((method, route))
 
 

@@ -72,7 +72,7 @@ export interface CrewPage {
   next?: string | null;
 }
 /**
- * Whose token it is: a user's or a crew's id in `subject`, and what he is called.
+ * Whose token it is: a user's or a crew's id in `subject`, and what he is called; `time_zone` is the city's.
  */
 export interface MeOut {
   role: "admin" | "crew" | "dispatcher" | "intake" | "monitor";
@@ -80,6 +80,7 @@ export interface MeOut {
   name: string | null;
   city: string;
   city_name: string;
+  time_zone: string;
 }
 /**
  * A user to be.
@@ -438,11 +439,12 @@ export interface EventPage {
   last: number;
 }
 /**
- * The clocks of the orders reported in a time.
+ * The clocks of the orders reported in a time; `all` has each clock over every zone, on each page.
  */
 export interface Summary {
   items: SummaryRow[];
   next?: string | null;
+  all?: SummaryRow[];
 }
 /**
  * One clock in one zone; `share` is the part met of those decided, percentiles are seconds.
@@ -480,4 +482,188 @@ export interface ClockRow {
   started_at: string;
   stopped_at: string | null;
   pause_reason: string | null;
+}
+/**
+ * The figures as they were at `seq`. `orders` are those of the last hour and all open ones.
+ *
+ *     `arrivals` counts today's by whole minutes after the report, the last number those of an hour and more.
+ *     `targets` are seconds by clock and severity.
+ */
+export interface Board {
+  seq: number;
+  epoch: string;
+  at: string;
+  time_zone: string;
+  today_from: string;
+  today_until: string;
+  week_from: string;
+  targets: {
+    [k: string]: {
+      [k: string]: number;
+    };
+  };
+  today: Tally[];
+  week: Tally[];
+  arrivals: number[];
+  orders: VerdictRow[];
+}
+/**
+ * What became of the orders of one zone (null: of none) that were reported in a time.
+ */
+export interface Tally {
+  zone: string | null;
+  reports: number;
+  hand_down_met: number;
+  hand_down_breached: number;
+  arrival_met: number;
+  arrival_breached: number;
+  grab: number;
+  optimizer: number;
+  dispatcher: number;
+}
+/**
+ * What one order counts as; a verdict is null while undecided. `arrival_s`: from report to door, without pauses.
+ */
+export interface VerdictRow {
+  order: string;
+  zone: string | null;
+  reported_at: string;
+  claimed_by: ("dispatcher" | "grab" | "optimizer") | null;
+  hand_down: ("breached" | "met") | null;
+  arrival: ("breached" | "met") | null;
+  arrival_s: number | null;
+}
+/**
+ * Reports by hour as they were at `seq`; `usual_days` whole days from `usual_from` on say what is usual.
+ */
+export interface Hours {
+  seq: number;
+  time_zone: string;
+  items: Hour[];
+  usual_from: string | null;
+  usual_days: number;
+}
+/**
+ * The reports of an hour, and what is usual at that time of day (null: too few days are known).
+ */
+export interface Hour {
+  hour: string;
+  count: number;
+  usual: Usual | null;
+}
+/**
+ * Reports in one hour of the day, over the days before: the middle, and the tenth from below and above.
+ */
+export interface Usual {
+  p10: number;
+  p50: number;
+  p90: number;
+}
+/**
+ * The clocks that run out within the time asked for, the next first; `total` counts also those beyond `limit`.
+ */
+export interface Endangered {
+  at: string;
+  items: EndangeredRow[];
+  total: number;
+}
+/**
+ * A clock about to run out, and what could still save it.
+ */
+export interface EndangeredRow {
+  order: string;
+  clock: string;
+  due_at: string;
+  zone: string | null;
+  category: string;
+  severity: number;
+  state: string;
+  prospect: Prospect;
+}
+/**
+ * What can become of a clock; `obstacles` counts why crews may not go, of the `looked_at` nearest ones.
+ */
+export interface Prospect {
+  verdict: "can_be_saved" | "holder_in_time" | "no_place" | "nobody_free" | "not_by_crew" | "too_far";
+  holder?: Rescue | null;
+  rescues?: Rescue[];
+  obstacles?: {
+    [k: string]: number;
+  };
+  looked_at?: number;
+}
+/**
+ * A crew that may take the order, or holds it: when it would be there, and whether that is in time.
+ */
+export interface Rescue {
+  crew: string;
+  name: string;
+  eta_s: number | null;
+  in_time: boolean;
+}
+/**
+ * A page of alarms, the newest first.
+ */
+export interface AlarmPage {
+  items: AlarmOut[];
+  next?: string | null;
+}
+/**
+ * An alarm that has fired at `at`; `stopped_at` is when its clock stopped at last, null while it runs.
+ */
+export interface AlarmOut {
+  order: string;
+  clock: string;
+  deadline: string;
+  kind: "at_risk" | "breached";
+  at: string;
+  zone: string | null;
+  category: string;
+  severity: number;
+  state: string;
+  address: {} | null;
+  crew: string | null;
+  stopped_at: string | null;
+  notes: AlarmNote[];
+}
+/**
+ * That somebody has seen an alarm, and what he says; the first of an alarm acknowledges it.
+ */
+export interface AlarmNote {
+  at: string;
+  actor: string;
+  name: string | null;
+  note: string | null;
+}
+/**
+ * Which alarm of the order was seen, by its clock and deadline, and what is to be said about it.
+ */
+export interface AcknowledgeIn {
+  clock: "arrival" | "call_back" | "hand_down" | "resolve" | "transfer";
+  deadline: string;
+  kind?: "at_risk" | "breached";
+  note?: string | null;
+}
+/**
+ * What became of the orders reported in a time. `breaches` are the alarms that fired in it, the newest first.
+ *
+ *     `clocks` are the whole city's, `zones` each zone's; `claims` count how orders came to their crews.
+ */
+export interface PeriodReport {
+  from: string;
+  to: string;
+  made_at: string;
+  time_zone: string;
+  city_name: string;
+  reports: number;
+  clocks: SummaryRow[];
+  zones: SummaryRow[];
+  hours: Hour[];
+  usual_days: number;
+  arrivals: number[];
+  claims: {
+    [k: string]: number;
+  };
+  breaches: AlarmOut[];
+  more_breaches: boolean;
 }

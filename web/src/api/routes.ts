@@ -48,8 +48,20 @@ export interface Routes {
   "POST /overrides": { path: {}; query: {}; body: object; answer: Schema.OverrideResults };
   /** Read the city's event log from a position on, gapless. Roles: admin, dispatcher, monitor. */
   "GET /events": { path: {}; query: { after?: number; limit?: number }; body: never; answer: Schema.EventPage };
-  /** Sum up the clocks of the orders reported in a time, per clock and zone. Roles: admin, monitor. */
+  /** Sum up the clocks of the orders reported in a time, per clock and zone, and per clock over all zones. Roles: admin, monitor. */
   "GET /sla/summary": { path: {}; query: { from?: string; to?: string; zone?: string; limit?: number; cursor?: string }; body: never; answer: Schema.Summary };
   /** List clocks, the next due first. Roles: admin, monitor. */
   "GET /sla/clocks": { path: {}; query: { state?: "at_risk" | "breached" | "met" | "paused" | "running"; limit?: number; cursor?: string }; body: never; answer: Schema.ClockPage };
+  /** Show the shares of today and of this week by zone, with each order that may still change them. Roles: admin, dispatcher, monitor. */
+  "GET /sla/board": { path: {}; query: {}; body: never; answer: Schema.Board };
+  /** Count reports by the hour, beside what is usual at that time of day by the days before. Roles: admin, dispatcher, monitor. */
+  "GET /sla/hours": { path: {}; query: { from?: string; to?: string; days?: number }; body: never; answer: Schema.Hours };
+  /** Tell which clocks run out next, and who could still save them: computed from positions, skills and loads. Roles: admin, dispatcher, monitor. */
+  "GET /sla/endangered": { path: {}; query: { within_s?: number; limit?: number }; body: never; answer: Schema.Endangered };
+  /** List alarms with what was said about them, the newest first. Roles: admin, dispatcher, monitor. */
+  "GET /sla/alarms": { path: {}; query: { kind?: "at_risk" | "breached"; acknowledged?: boolean; from?: string; to?: string; order?: string; limit?: number; cursor?: string }; body: never; answer: Schema.AlarmPage };
+  /** Say that an alarm of an order was seen, and what is to be said about it; further notes may follow. Roles: admin, dispatcher, monitor. */
+  "POST /orders/{order_id}/acknowledge": { path: { order_id: string }; query: {}; body: Schema.AcknowledgeIn; answer: Schema.AlarmOut };
+  /** Report on a period: sums as JSON, each order as CSV, both as XLSX. Roles: admin, dispatcher, monitor. */
+  "GET /sla/report": { path: {}; query: { from?: string; to?: string; format?: "csv" | "json" | "xlsx" }; body: never; answer: Schema.PeriodReport };
 }
