@@ -9,11 +9,12 @@ import os
 from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dispatch.logs import logger
 
 if TYPE_CHECKING:
+    from distributed import Client
     from pebble import ProcessPool
 
     from dispatch.config import Settings
@@ -130,11 +131,11 @@ def _make_ready() -> None:
 
 
 class DaskSolver:
-    """A cluster of workers that have this product installed."""
+    """A cluster of workers that have this product installed; its client lives in a thread and a loop of its own."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client: Any = None
+        self._client: Client | None = None
 
     def start(self) -> None:
         """Nothing: it connects with its first question."""
@@ -142,39 +143,35 @@ class DaskSolver:
     async def solve(self, question: "Question", *, seconds: float) -> "Answer":
         """Answer on one of the workers; where it takes too long it is given up there."""
         limit_s = seconds + GRACE_S
-        future: Any = None
         try:
             async with asyncio.timeout(limit_s + GRACE_S):
-                client = await self._connect()
-                future = client.submit(answer_within, question, seconds, pure=False)
-                found: Answer = await future
-                return found
+                if self._client is None:
+                    self._client = await asyncio.to_thread(_connect, self._url)
+                executor = self._client.get_executor(pure=False)  # type: ignore[no-untyped-call]  # Dask leaves it so
+                future: Future[Answer] = executor.submit(answer_within, question, seconds)
+                return await asyncio.wrap_future(future)  # its cancellation cancels the task there
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise  # it is us who are cancelled, and not the question over there
+            await self.close()
+            raise SolverFailed("the cluster gave the question up") from None
         except TimeoutError:
             raise SolverFailed(f"the cluster gave no answer within {limit_s:g} s") from None
         except Exception as error:
-            await self._disconnect()
+            await self.close()
             raise SolverFailed(f"the cluster failed: {type(error).__name__}: {error}") from error
-        finally:
-            if future is not None and not future.done():
-                with suppress(Exception):
-                    await future.cancel(force=True)
-
-    async def _connect(self) -> Any:
-        if self._client is None:
-            from distributed import Client
-
-            self._client = await Client(  # type: ignore[no-untyped-call]  # Dask leaves it untyped
-                self._url, asynchronous=True, timeout=GRACE_S, set_as_default=False
-            )
-            log.info("solving on a cluster", url=self._url)
-        return self._client
-
-    async def _disconnect(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            with suppress(Exception):
-                await client.close(timeout=1)
 
     async def close(self) -> None:
         """Leave the cluster."""
-        await self._disconnect()
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await asyncio.to_thread(client.close, 1)
+
+
+def _connect(url: str) -> "Client":
+    from distributed import Client
+
+    client = Client(url, timeout=GRACE_S, set_as_default=False)  # type: ignore[no-untyped-call]  # Dask leaves it so
+    log.info("solving on a cluster", url=url)
+    return client
