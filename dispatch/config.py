@@ -90,6 +90,12 @@ class PositionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stale_s: Seconds = 600
 
 
+class VisitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long a visit is taken to last where a dispatcher is told what an assignment would delay."""
+
+    service_s: Seconds = 1200
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`.
 
@@ -113,6 +119,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     grabs: GrabRateSettings = field(default_factory=GrabRateSettings)
     sockets: SocketSettings = field(default_factory=SocketSettings)
     positions: PositionSettings = field(default_factory=PositionSettings)
+    visits: VisitSettings = field(default_factory=VisitSettings)
 
     def __post_init__(self) -> None:
         for name, schemes in _URL_SCHEMES.items():

@@ -7,11 +7,13 @@ from msgspec import Meta, Raw
 from ulid import ULID
 
 from crew_client.protocol import PublicOrder
-from dispatch.crews import candidates
+from dispatch.consequences import foresee
+from dispatch.crews import Candidate, Crew, candidates
 from dispatch.errors import DispatchError, Invalid, NotFound
 from dispatch.http.idempotency import once
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import (
+    CandidateOut,
     CandidatePage,
     EventPage,
     EventQuery,
@@ -116,7 +118,24 @@ async def get_candidates(call: Call) -> Page:
         for crew in crews
     ]
     ranked = candidates(order, crews, travel=call.mirror.city.travel, zones=order.offer.zones if order.offer else None)
-    return Page(*page_of(ranked, call.query))
+    page, after = page_of(ranked, call.query)
+    by_id = {crew.id: crew for crew in crews}
+    return Page([_candidate(call, order.public(), by_id[one.crew], one) for one in page], after)
+
+
+def _candidate(call: Call, order: PublicOrder, crew: Crew, seen: Candidate) -> CandidateOut:
+    """Return a candidate with what would follow if the order were his."""
+    follows = foresee(
+        order,
+        crew,
+        [live.order for live in call.mirror.held_orders(crew.id)],
+        travel=call.mirror.city.travel,
+        service_s=call.engine.settings.visits.service_s,
+        now=call.engine.now(),
+    )
+    return CandidateOut(
+        seen.crew, seen.eta_s, seen.distance_m, seen.eligible, seen.reasons, follows.arrives_s, follows.delays
+    )
 
 
 @routes.command("POST", "/orders/<order_id:str>/override", roles=DISPATCHER, body=OverrideIn, answer=PublicOrder)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct
 
 from crew_client.protocol import Contact, PublicOrder
+from dispatch.consequences import Delay
 from dispatch.errors import Invalid
 from dispatch.hub import CrewRow
 from dispatch.problems import instant
@@ -131,13 +132,19 @@ class OrderDetail(PublicOrder, frozen=True, kw_only=True):
 
 
 class CandidateOut(Struct, frozen=True):
-    """A crew seen from an order: why him, why not."""
+    """A crew seen from an order: why him, why not, and what would follow.
+
+    `eta_s` is the way from where the crew is; `arrives_s` comes after what it would finish first. `delays` are the
+    orders that it holds and would reach later.
+    """
 
     crew: str
     eta_s: float | None
     distance_m: float | None
     eligible: bool
     reasons: tuple[str, ...]
+    arrives_s: float | None = None
+    delays: tuple[Delay, ...] = ()
 
 
 class CandidatePage(Struct, frozen=True):

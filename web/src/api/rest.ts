@@ -336,7 +336,10 @@ export interface CandidatePage {
   next?: string | null;
 }
 /**
- * A crew seen from an order: why him, why not.
+ * A crew seen from an order: why him, why not, and what would follow.
+ *
+ *     `eta_s` is the way from where the crew is; `arrives_s` comes after what it would finish first. `delays` are the
+ *     orders that it holds and would reach later.
  */
 export interface CandidateOut {
   crew: string;
@@ -344,6 +347,18 @@ export interface CandidateOut {
   distance_m: number | null;
   eligible: boolean;
   reasons: string[];
+  arrives_s?: number | null;
+  delays?: Delay[];
+}
+/**
+ * An order that a crew holds and would reach `later_s` seconds later.
+ *
+ *     `misses` says that it would then miss the arrival deadline that it would have met; an order already late does not.
+ */
+export interface Delay {
+  order: string;
+  later_s: number;
+  misses: boolean;
 }
 /**
  * What a dispatcher does to an order, and why. `version` is the one that he saw; left out, the newest counts.
