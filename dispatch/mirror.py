@@ -74,11 +74,12 @@ class OrderData(Struct, frozen=True):
 
 
 class CrewData(Struct, frozen=True):
-    """What the data of `crew.added` holds."""
+    """What the data of `crew.added` and `crew.changed` holds."""
 
     skills: tuple[str, ...] = ()
     home_zone: str | None = None
     capacity: int = 1
+    zones_lent: tuple[str, ...] = ()
 
 
 class LiveOrder(Struct):
@@ -152,7 +153,7 @@ class Mirror:
     ) -> OrderData | None:
         """Move on by one event; return its data where it is an order's. `last_order` is the order that it touched.
 
-        What people are called is not in the log: description and contact of the order, or name of the new crew.
+        What people are called is not in the log: description and contact of the order, or name of the crew.
         """
         assert event.seq == self.seq + 1, f"event {event.seq} after {self.seq}: the log has a gap"
         self.seq = event.seq
@@ -161,7 +162,7 @@ class Mirror:
             self._fold_order(event.order, data, description, contact)
             return data
         if event.crew is not None:
-            self._fold_crew(event, name or event.crew)
+            self._fold_crew(event, name)
         return None
 
     def _fold_order(self, order_id: str, data: OrderData, description: str | None, contact: str | None) -> None:
@@ -223,14 +224,15 @@ class Mirror:
         if live is not None and crew is not None and live.order.version < order.version:
             self.crews[crew.id] = msgspec.structs.replace(crew, load=crew.load + 1)
 
-    def _fold_crew(self, event: Logged, name: str) -> None:
+    def _fold_crew(self, event: Logged, name: str | None) -> None:
         assert event.crew is not None
         crew = self.crews.get(event.crew)
-        if event.kind == "crew.added":
-            data = _crew_data.decode(event.data)
-            self.crews[event.crew] = Crew(
-                id=event.crew, name=name, skills=data.skills, home_zone=data.home_zone, capacity=data.capacity
-            )
+        if event.kind in ("crew.added", "crew.changed"):
+            told = msgspec.structs.asdict(_crew_data.decode(event.data))
+            if crew is None:
+                self.crews[event.crew] = Crew(id=event.crew, name=name or event.crew, **told)
+            else:
+                self.crews[event.crew] = msgspec.structs.replace(crew, name=name or crew.name, **told)
         elif crew is not None and event.kind in ("crew.shift_started", "crew.shift_ended"):
             on = event.kind == "crew.shift_started"
             self.crews[event.crew] = msgspec.structs.replace(
@@ -260,12 +262,12 @@ class Mirror:
         crew = self.crews.get(crew_id)
         if crew is None:
             return []
-        home, skills = crew.home_zone, frozenset(crew.skills)
+        skills = frozenset(crew.skills)
         return [
             live.order
             for live in self.orders.values()
             if live.order.state == "offered"
-            and (live.zones is None or home in live.zones)
+            and (live.zones is None or crew.serves(live.zones))
             and crew_id not in live.offered
             and skills.issuperset(live.order.required_skills)
         ]
@@ -284,7 +286,15 @@ class Mirror:
                 for key, live in self.orders.items()
             },
             "crews": {
-                key: (crew.skills, crew.home_zone, crew.capacity, crew.on_shift, crew.shift_since, crew.load)
+                key: (
+                    crew.skills,
+                    crew.home_zone,
+                    crew.zones_lent,
+                    crew.capacity,
+                    crew.on_shift,
+                    crew.shift_since,
+                    crew.load,
+                )
                 for key, crew in self.crews.items()
             },
             "held_by": {crew: held for crew, held in self.held_by.items() if held},

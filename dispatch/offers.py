@@ -45,7 +45,7 @@ async def _window_in_force(tx: "Tx", order: Order, terms: Terms) -> datetime:
 
 def circle(order: Order, terms: Terms, crews: Iterable[Crew], city: City) -> list[Candidate]:
     """Return the crews that may grab the order now, the nearest first."""
-    inside = crews if terms.zones is None else [crew for crew in crews if crew.home_zone in terms.zones]
+    inside = crews if terms.zones is None else [crew for crew in crews if crew.serves(terms.zones)]
     ranked = candidates(order, inside, travel=city.travel, zones=terms.zones)
     return [candidate for candidate in ranked if candidate.eligible and candidate.eta_s is not None]
 

@@ -98,6 +98,11 @@ class ZoneIndex:
         found: list[str | None] = self._names[codes].tolist()
         return found
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the zones, in the order of the map."""
+        return tuple(self._ids)
+
     def neighbours(self, zone_id: str) -> tuple[str, ...]:
         """Return the ids of the zones next to a zone, sorted: see `geo.neighbours` for what counts.
 

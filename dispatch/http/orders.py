@@ -75,6 +75,8 @@ async def get_order(call: Call) -> dict[str, Any]:
             raise NotFound(f"no order {order_id} in this city")
         events = [logged(event) for event in await conn.fetch(LOG["timeline"], call.city, order_id)]
         grabs = await conn.fetch(CREWS["grabs_of_order"], call.city, order_id)
+        users = {event.actor.removeprefix("user:") for event in events if event.actor.startswith("user:")}
+        people = await conn.fetch(LOG["find_accounts"], call.city, list(users)) if users else []
     order = order_of(row)
     decided = [msgspec.json.decode(event.data) for event in events if event.kind == "order.claimed"]
     return {
@@ -83,6 +85,7 @@ async def get_order(call: Call) -> dict[str, Any]:
         "contact": Raw(row["contact"].encode()) if row["contact"] and call.identity.role != "monitor" else None,
         "merged_into": order.merged_into,
         "transferred_to": order.transferred_to,
+        "people": {f"user:{row['user_id']}": row["name"] for row in people},
         "timeline": [event_row(event) for event in events],
         "grabs": [
             GrabOut(g["crew_id"], g["message_id"], g["cycle"], g["at"], g["eta_s"], g["distance_m"], g["reason"])

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, field
 
 from crew_client.protocol import Contact, PublicOrder
 from dispatch.consequences import Delay
+from dispatch.crews import Skill, ZoneId
 from dispatch.errors import Invalid
 from dispatch.hub import CrewRow
 from dispatch.problems import instant
@@ -15,8 +16,6 @@ from dispatch.problems import instant
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
 Seq = Annotated[int, Meta(ge=0, le=2**62)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Skill = Annotated[str, Meta(min_length=1, max_length=64)]
-ZoneId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class CrewIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +119,7 @@ class GrabOut(Struct, frozen=True):
 
 
 class OrderDetail(PublicOrder, frozen=True, kw_only=True):
-    """An order with its whole story."""
+    """An order with its whole story; `people` has the names of the users in it, by actor."""
 
     timeline: list[EventOut]
     grabs: list[GrabOut]
@@ -129,6 +128,7 @@ class OrderDetail(PublicOrder, frozen=True, kw_only=True):
     contact: Contact | None = None
     merged_into: str | None = None
     transferred_to: str | None = None
+    people: dict[str, str] = field(default_factory=dict)
 
 
 class CandidateOut(Struct, frozen=True):

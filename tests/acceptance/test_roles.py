@@ -22,6 +22,7 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("POST", "/crews"): {"admin"},
     ("POST", "/crews/{}/tokens"): {"admin"},
     ("GET", "/crews"): {"admin", "dispatcher"},
+    ("PATCH", "/crews/{}"): {"admin", "dispatcher"},
     ("POST", "/users"): {"admin"},
     ("POST", "/users/{}/tokens"): {"admin"},
     ("POST", "/reports"): {"admin", "intake"},
@@ -91,6 +92,7 @@ def body_for(method: str, route: str, things: Things) -> object:
     return {
         ("PUT", "/zones"): usual_map(),
         ("POST", "/crews"): {"name": "一班"},
+        ("PATCH", "/crews/{}"): {"capacity": 2},
         ("POST", "/users"): {"name": "甲", "role": "monitor"},
         ("POST", "/reports"): {"channel": "wechat", "category": "no_heat"},
         ("POST", "/orders/{}/override"): {"action": "hold", "reason": "look first"},

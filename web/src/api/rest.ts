@@ -48,6 +48,7 @@ export interface CrewOut {
   load: number;
   position: Location | null;
   position_at: string | null;
+  zones_lent?: string[];
   position_age_s: number | null;
   score: number;
 }
@@ -57,6 +58,16 @@ export interface CrewOut {
 export interface Location {
   lon: number;
   lat: number;
+}
+/**
+ * What to change about a crew; what is left out stays as it is. `zones_lent` replaces the list of before.
+ */
+export interface CrewChange {
+  name?: string;
+  skills?: string[];
+  home_zone?: string | null;
+  capacity?: number;
+  zones_lent?: string[];
 }
 /**
  * A token, shown this once.
@@ -257,7 +268,7 @@ export interface OrderPage {
   next?: string | null;
 }
 /**
- * An order with its whole story.
+ * An order with its whole story; `people` has the names of the users in it, by actor.
  */
 export interface OrderDetail {
   id: string;
@@ -296,6 +307,9 @@ export interface OrderDetail {
   contact?: Contact | null;
   merged_into?: string | null;
   transferred_to?: string | null;
+  people?: {
+    [k: string]: string;
+  };
 }
 /**
  * An event of the city's log.
