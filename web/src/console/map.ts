@@ -129,6 +129,8 @@ function layers(look: Look): LayerSpecification[] {
         "text-field": ["format", ["get", "name"], { "font-scale": 1 }, "\n", {}, ["get", "load"], { "font-scale": 0.8 }],
         "text-size": ["interpolate", ["linear"], ["zoom"], 10, 11, 14, 16],
         "text-max-width": 12,
+        "text-allow-overlap": true,
+        "text-ignore-placement": true,
       },
       paint: { "text-color": colour("soft"), ...halo },
     },
@@ -145,6 +147,7 @@ function layers(look: Look): LayerSpecification[] {
       layout: {
         "icon-image": ["get", "icon"],
         "icon-allow-overlap": true,
+        "icon-ignore-placement": true,
         "text-field": ["step", ["zoom"], "", 13, ["get", "label"]],
         "text-size": 12,
         "text-offset": [0, 1.1],
@@ -157,7 +160,7 @@ function layers(look: Look): LayerSpecification[] {
       id: "orders",
       type: "symbol",
       source: "orders",
-      layout: { "icon-image": ["get", "icon"], "icon-allow-overlap": true, "symbol-sort-key": ["get", "rank"] },
+      layout: { "icon-image": ["get", "icon"], "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "rank"] },
     },
     {
       id: "best",
