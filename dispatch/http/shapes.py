@@ -12,6 +12,7 @@ from dispatch.crews import Skill, ZoneId
 from dispatch.errors import Invalid
 from dispatch.hub import CrewRow
 from dispatch.problems import instant
+from dispatch.zoning import Preview
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
 Seq = Annotated[int, Meta(ge=0, le=2**62)]
@@ -178,6 +179,33 @@ class ZoneMapOut(Struct, frozen=True):
     warnings: list[dict[str, Any]]
 
 
+class ZoneCheck(Struct, frozen=True):
+    """What is wrong and what is odd about a map, and what it would change; `moves` is null where it is wrong."""
+
+    problems: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    moves: Preview | None = None
+
+
+class ZoneSplitIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A Polygon or MultiPolygon, and the LineString that cuts it."""
+
+    geometry: dict[str, Any]
+    line: dict[str, Any]
+
+
+class ZoneJoinIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """The shapes of zones that are to be one."""
+
+    geometries: Annotated[tuple[dict[str, Any], ...], Meta(min_length=2, max_length=100)]
+
+
+class ZoneParts(Struct, frozen=True):
+    """Shapes that an edit has made, the largest first."""
+
+    geometries: list[dict[str, Any]]
+
+
 class LocateOut(Struct, frozen=True):
     """The zone of a place, null outside every zone."""
 
@@ -250,6 +278,12 @@ class EventQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
     after: Seq = 0
     limit: Limit = 100
+
+
+class ZonesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that the new map began from; refused where another is in force by now."""
+
+    based_on: Annotated[int, Meta(ge=0, le=2**31)] | None = None
 
 
 class LocateQuery(Struct, frozen=True, forbid_unknown_fields=True):

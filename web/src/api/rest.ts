@@ -21,6 +21,48 @@ export interface ZoneMapOut {
   warnings: {}[];
 }
 /**
+ * What is wrong and what is odd about a map, and what it would change; `moves` is null where it is wrong.
+ */
+export interface ZoneCheck {
+  problems: {}[];
+  warnings: {}[];
+  moves?: Preview | null;
+}
+/**
+ * What a map would change: orders whose place falls otherwise, crews that belong or are lent to no zone of it.
+ */
+export interface Preview {
+  orders: OrderMove[];
+  crews: string[];
+}
+/**
+ * An open order that lies in another zone on a new map; None is outside every zone.
+ */
+export interface OrderMove {
+  order: string;
+  zone: string | null;
+  to: string | null;
+}
+/**
+ * A Polygon or MultiPolygon, and the LineString that cuts it.
+ */
+export interface ZoneSplitIn {
+  geometry: {};
+  line: {};
+}
+/**
+ * Shapes that an edit has made, the largest first.
+ */
+export interface ZoneParts {
+  geometries: {}[];
+}
+/**
+ * The shapes of zones that are to be one.
+ */
+export interface ZoneJoinIn {
+  geometries: {}[];
+}
+/**
  * The zone of a place, null outside every zone.
  */
 export interface LocateOut {

@@ -3,9 +3,15 @@ import type * as Schema from "./rest";
 
 export interface Routes {
   /** Replace the zones by a FeatureCollection, as a new version; a wrong one changes nothing. Roles: admin. */
-  "PUT /zones": { path: {}; query: {}; body: object; answer: Schema.ZoneMapOut };
+  "PUT /zones": { path: {}; query: { based_on?: number }; body: object; answer: Schema.ZoneMapOut };
   /** Show the zones in force, with their `version`. Roles: admin, crew, dispatcher, intake, monitor. */
   "GET /zones": { path: {}; query: {}; body: never; answer: unknown };
+  /** Check a FeatureCollection of zones and tell what it would change; nothing is put in force. Roles: admin, dispatcher. */
+  "POST /zones/check": { path: {}; query: {}; body: object; answer: Schema.ZoneCheck };
+  /** Cut the shape of a zone along a line; the largest part comes first, nothing is kept. Roles: admin, dispatcher. */
+  "POST /zones/split": { path: {}; query: {}; body: Schema.ZoneSplitIn; answer: Schema.ZoneParts };
+  /** Join the shapes of zones that touch into one; nothing is kept. Roles: admin, dispatcher. */
+  "POST /zones/join": { path: {}; query: {}; body: Schema.ZoneJoinIn; answer: Schema.ZoneParts };
   /** Tell the zone of a place; one on a border is in exactly one zone. Roles: admin, crew, dispatcher, intake, monitor. */
   "GET /zones/locate": { path: {}; query: { lon: number; lat: number; crs?: "bd09" | "gcj02" | "wgs84" }; body: never; answer: Schema.LocateOut };
   /** Make a crew. Roles: admin. */

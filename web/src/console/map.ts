@@ -26,7 +26,7 @@ export class CityMap {
   private known = new Map<Source, Drawn>();
   private standing = false;
 
-  constructor(container: HTMLElement, label: string, onHit: (hit: Hit | null) => void) {
+  constructor(container: HTMLElement, labels: Record<string, string>, onHit: (hit: Hit | null) => void) {
     this.look = currentLook();
     this.map = new MapLibre({
       container,
@@ -35,7 +35,7 @@ export class CityMap {
       zoom: 11,
       attributionControl: false,
       localIdeographFontFamily: "system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'WenQuanYi Micro Hei', sans-serif",
-      locale: { "Map.Title": label },
+      locale: labels,
       dragRotate: false,
       pitchWithRotate: false,
       touchPitch: false,

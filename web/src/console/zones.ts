@@ -68,25 +68,66 @@ export function ringArea(ring: Ring): number {
 }
 
 /** The features with every vertex at `from` moved to `to`: neighbours that share a corner stay neighbours. */
-export function moveVertex(zones: ZoneFeatures, from: Place, to: Place): ZoneFeatures {
-  const near = (place: Place) => Math.abs(place[0] - from[0]) < 1e-9 && Math.abs(place[1] - from[1]) < 1e-9;
-  const ring = (old: Ring): Ring => (old.some(near) ? old.map((place) => (near(place) ? to : place)) : old);
-  return {
-    ...zones,
-    features: zones.features.map((zone) => {
-      const parts = polygonsOf(zone.geometry);
-      const moved = parts.map((part) => part.map(ring));
-      if (moved.every((part, n) => part.every((one, m) => one === parts[n]![m]))) return zone;
-      const geometry: ZoneGeometry =
-        zone.geometry.type === "Polygon" ? { type: "Polygon", coordinates: moved[0]! } : { type: "MultiPolygon", coordinates: moved };
-      return { ...zone, geometry };
-    }),
-  };
-}
+export const moveVertex = (zones: ZoneFeatures, from: Place, to: Place): ZoneFeatures =>
+  eachRing(zones, (ring) => (ring.some((place) => same(place, from)) ? ring.map((place) => (same(place, from) ? to : place)) : ring));
 
 /** An id that no zone has yet: the given one with a number behind it. */
 export function freshId(base: string, zones: ZoneFeatures): string {
   const taken = new Set(zones.features.map((zone) => zone.properties.id));
   const stem = base.replace(/-\d+$/, "");
   for (let n = 2; ; n += 1) if (!taken.has(`${stem}-${n}`)) return `${stem}-${n}`;
+}
+
+const TOLERANCE_DEG = 2e-9;
+const same = (a: Place, b: Place) => Math.abs(a[0] - b[0]) < TOLERANCE_DEG && Math.abs(a[1] - b[1]) < TOLERANCE_DEG;
+
+/**
+ * The zones after one corner of a ring was moved, added or taken away: neighbours that share the corner or the edge
+ * follow, so that no gap or overlap comes of it. More than one change at once changes the zone alone.
+ */
+export function followEdit(zones: ZoneFeatures, id: string, ring: Ring): ZoneFeatures {
+  const zone = zones.features.find(({ properties }) => properties.id === id);
+  if (!zone || zone.geometry.type !== "Polygon") return zones;
+  const [before, after] = [open(zone.geometry.coordinates[0]!), open(ring)];
+  const fresh = after.filter((place) => !before.some((old) => same(old, place)));
+  const lost = before.filter((place) => !after.some((now) => same(now, place)));
+  if (fresh.length === 1 && lost.length === 1) return moveVertex(zones, lost[0]!, fresh[0]!);
+  if (fresh.length === 1 && lost.length === 0) {
+    const at = after.indexOf(fresh[0]!);
+    const [a, b] = [after[(at + after.length - 1) % after.length]!, after[(at + 1) % after.length]!];
+    return eachRing(zones, (old) => insertBetween(old, a, b, fresh[0]!));
+  }
+  if (fresh.length === 0 && lost.length === 1) return eachRing(zones, (old) => without(old, lost[0]!));
+  const rest = zone.geometry.coordinates.slice(1);
+  const changed: ZoneFeature = { ...zone, geometry: { type: "Polygon", coordinates: [[...after, after[0]!], ...rest] } };
+  return { ...zones, features: zones.features.map((one) => (one === zone ? changed : one)) };
+}
+
+const open = (ring: Ring): Ring => (ring.length > 1 && same(ring[0]!, ring[ring.length - 1]!) ? ring.slice(0, -1) : ring);
+
+function eachRing(zones: ZoneFeatures, change: (ring: Ring) => Ring): ZoneFeatures {
+  return {
+    ...zones,
+    features: zones.features.map((zone) => {
+      const parts = polygonsOf(zone.geometry);
+      const changed = parts.map((part) => part.map(change));
+      if (changed.every((part, n) => part.every((ring, m) => ring === parts[n]![m]))) return zone;
+      const geometry: ZoneGeometry =
+        zone.geometry.type === "Polygon" ? { type: "Polygon", coordinates: changed[0]! } : { type: "MultiPolygon", coordinates: changed };
+      return { ...zone, geometry };
+    }),
+  };
+}
+
+function insertBetween(ring: Ring, a: Place, b: Place, place: Place): Ring {
+  for (let n = 0; n + 1 < ring.length; n += 1) {
+    const [from, to] = [ring[n]!, ring[n + 1]!];
+    if ((same(from, a) && same(to, b)) || (same(from, b) && same(to, a))) return [...ring.slice(0, n + 1), place, ...ring.slice(n + 1)];
+  }
+  return ring;
+}
+
+function without(ring: Ring, place: Place): Ring {
+  const left = open(ring).filter((one) => !same(one, place));
+  return left.length === open(ring).length || left.length < 3 ? ring : [...left, left[0]!];
 }
