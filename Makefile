@@ -9,6 +9,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 RUN_STAMP := .venv/.installed
+# Some 30 s of one core, kept on disk: otherwise the first plan would wait for it.
+COMPILE := echo "Compiling the optimizer's search (once) ..." && $(BIN)/python -m optimizer.search
 TEST_STAMP := .venv/.installed-for-tests
 
 run: $(RUN_STAMP) web
@@ -19,6 +21,7 @@ $(RUN_STAMP): requirements.lock pyproject.toml
 	@echo "Installing what qiangdan needs (once; the next start is immediate) ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements.lock
 	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
+	@$(COMPILE)
 	@touch $@
 
 $(TEST_STAMP): requirements-dev.lock pyproject.toml
@@ -26,6 +29,7 @@ $(TEST_STAMP): requirements-dev.lock pyproject.toml
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements-dev.lock
 	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
+	@$(COMPILE)
 	@touch $@ $(RUN_STAMP)
 
 # With Node on the PATH, or else with one that comes as a Python package into a folder of its own.

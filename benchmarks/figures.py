@@ -17,7 +17,7 @@ def row(bench: str, figure: str, unit: str, *, ours: float, peer: float, peer_na
         "ours": _short(ours),
         "peer": _short(peer),
         "peer_name": peer_name,
-        "ratio": round(ours / peer, 3),
+        "ratio": round(ours / peer, 3) if peer else None,
         "target": None,
         "holds": None,
     }

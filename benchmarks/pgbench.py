@@ -27,8 +27,8 @@ _CLAIM = """
 WITH claimed AS (
     UPDATE orders
     SET version = version + 1, state = 'claimed', crew_id = 'crew-' || :client_id, claimed_by = 'grab',
-        clocks = :clocks::json, alarm_at = alarm_at + interval '300 s',
-        offer = NULL, offer_due_at = NULL, assign_at = NULL
+        clocks = :clocks::json,
+        offer = NULL
     WHERE city_id = 'default' AND order_id = 'o' || lpad((:n)::text, 8, '0') AND version = 1 AND state = 'offered'
     RETURNING order_id, crew_id
 ){counter}

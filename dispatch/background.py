@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ulid import ULID
 
 from dispatch.bus import make_bus
-from dispatch.cities import load_city
+from dispatch.cities import load_city, open_travel
 from dispatch.city import City
 from dispatch.crews import Crew
 from dispatch.errors import NotFound, Unavailable
@@ -18,6 +18,8 @@ from dispatch.logs import logger
 from dispatch.store import Contended, Database
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
+from dispatch.store.tx import LOG
+from geo.travel_fallback import PromptTravel
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
@@ -38,19 +40,19 @@ class Background:
         self.name = str(ULID())
         self.bus = make_bus(settings.database_url, settings.bus_url, self.name)
         self.db = Database(settings.database_url, size=4, on_commit=self.bus.changed)
+        self.travel = open_travel(settings)
         self.lease = Lease(self.db, role, self.name)
-        self._cities: dict[str, tuple[int, City]] = {}
+        self._cities: dict[str, tuple[object, City]] = {}
         self._left: dict[tuple[str, str], float] = {}
         self._stopping = asyncio.Event()
 
     async def city(self, city_id: str) -> City:
-        """Return a city with the zones in force."""
+        """Return a city with the zones and forecasts in force."""
         async with self.db.connection() as conn:
-            row = await conn.fetchrow("SELECT max(version) AS version FROM zone_map WHERE city_id = $1", city_id)
-            version = row["version"] or 0
+            version = tuple(await conn.fetchrow(LOG["city_version"], city_id))
             known = self._cities.get(city_id)
             if known is None or known[0] != version:
-                known = self._cities[city_id] = (version, await load_city(conn, city_id, self.settings))
+                known = self._cities[city_id] = (version, await load_city(conn, city_id, self.settings, self.travel))
         return known[1]
 
     async def crews(self, city_id: str) -> list[Crew]:
@@ -112,6 +114,8 @@ class Background:
         await self.lease.free()
         await self.bus.stop()
         await self.db.close()
+        if isinstance(self.travel, PromptTravel):
+            self.travel.close()
         return 0
 
     async def _pause(self, seconds: float) -> None:

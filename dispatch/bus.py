@@ -171,7 +171,8 @@ class NatsBus(_Gathering):
             await asyncio.gather(self._task, return_exceptions=True)
         if self._client is not None:
             with suppress(Exception):
-                await asyncio.wait_for(self._client.close(), 2)
+                async with asyncio.timeout(2):
+                    await self._client.close()
 
     async def _send(self) -> None:
         while True:

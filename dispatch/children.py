@@ -113,4 +113,5 @@ class Child:
             wait_s = back_off_s(self.short_lives)
             log.error("child died", child=self.name, status=status, lived_s=round(lived_s, 1), restart_in_s=wait_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()

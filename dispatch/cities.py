@@ -1,14 +1,19 @@
 """Cities, the tenants of one database: made, listed, and loaded as the steps need them."""
 
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 from ulid import ULID
 
+from dispatch import forecasts
 from dispatch.access import issue_token
 from dispatch.city import City
 from dispatch.errors import Conflict, Invalid, NotFound
+from dispatch.operator_errors import ConfigError
 from dispatch.store.tx import LOG
-from geo import MetricTravel
+from geo import TravelChoiceError, TravelTimes, make_prompt_travel
+from geo.travel_fallback import Tally, no_tally
 
 if TYPE_CHECKING:
     import asyncpg
@@ -48,23 +53,39 @@ async def list_cities(conn: "asyncpg.Connection[asyncpg.Record]") -> list[dict[s
     return [dict(row) for row in await conn.fetch(LOG["list_cities"])]
 
 
-def bare_city(city_id: str, settings: "Settings") -> City:
-    """Return a city without zones, with the installation's policy, targets and travel."""
+def open_travel(settings: "Settings", *, tally: Tally = no_tally) -> TravelTimes:
+    """Return the installation's travel times, made once per process: a road map takes a second or two to read.
+
+    Raises `ConfigError` where the map cannot be read.
+    """
+    try:
+        return make_prompt_travel(settings.travel, tally=tally)
+    except TravelChoiceError as error:
+        raise ConfigError(f'The setting travel.kind = "{settings.travel.kind}" does not work: {error}.') from None
+
+
+def bare_city(city_id: str, settings: "Settings", travel: TravelTimes | None = None) -> City:
+    """Return a city without zones, with the installation's policy, targets and travel (opened here unless given)."""
     return City(
         id=city_id,
         zones=None,
         policies={},
         default_policy=settings.grab,
         targets=settings.clocks,
-        travel=MetricTravel(speed_mps=settings.travel.speed_mps, detour=settings.travel.detour),
+        travel=travel or open_travel(settings),
         stale_s=settings.positions.stale_s,
+        factors=settings.travel.factors,
+        time_zone=ZoneInfo(settings.time_zone),
+        weather=settings.travel.weather,
     )
 
 
-async def load_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, settings: "Settings") -> City:
+async def load_city(
+    conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, settings: "Settings", travel: TravelTimes | None = None
+) -> City:
     """Return a city with the zones in force; raise `NotFound`."""
     if await conn.fetchval(LOG["head"], city_id) is None:
         raise NotFound(f"no city {city_id}")
-    city = bare_city(city_id, settings)
+    city = msgspec.structs.replace(bare_city(city_id, settings, travel), forecasts=await forecasts.load(conn, city_id))
     row = await conn.fetchrow(LOG["zone_map"], city_id)
     return city.with_zones(row["document"], row["version"]) if row else city

@@ -1,21 +1,25 @@
 """What a step must know of its city beside the rows: zones, grab policies, clock targets, travel."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
 
 from crew_client.protocol import Location
 from dispatch.clocks import Targets
-from dispatch.crews import Travel
+from dispatch.forecasts import Forecasts
 from dispatch.policy import GrabPolicy, read_policy
-from geo import ZoneIndex, parse_zones
+from geo import Conditions, FactoredTravel, TravelFactors, TravelTimes, ZoneIndex, parse_zones
+from optimizer.grab_chance import GrabChance
 
 
 class City(Struct, frozen=True):
     """A city as the steps see it: a value, replaced whole when its zones change.
 
-    A crew that was last heard of more than `stale_s` seconds ago may have a dead phone.
+    A crew that was last heard of more than `stale_s` seconds ago may have a dead phone. `travel` is the bare source
+    of travel times, `factors` what was configured about it; `travel_at` is what to ask.
     """
 
     id: str
@@ -23,8 +27,12 @@ class City(Struct, frozen=True):
     policies: Mapping[str, GrabPolicy]
     default_policy: GrabPolicy
     targets: Targets
-    travel: Travel
+    travel: TravelTimes
     stale_s: float = 600.0
+    factors: TravelFactors = TravelFactors()
+    forecasts: Forecasts = Forecasts()
+    time_zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
+    weather: str = ""
 
     def locate(self, place: Location | None) -> str | None:
         """Return the zone of a place, None outside every zone or where the place is not known."""
@@ -35,6 +43,15 @@ class City(Struct, frozen=True):
     def policy(self, zone: str | None) -> GrabPolicy:
         """Return the grab policy of a zone."""
         return self.policies.get(zone, self.default_policy) if zone else self.default_policy
+
+    def travel_at(self, now: datetime) -> FactoredTravel:
+        """Return travel times as they are at this hour, in the weather in force."""
+        conditions = Conditions(now.astimezone(self.time_zone).hour, self.weather)
+        return FactoredTravel(self.travel, self.forecasts.travel or self.factors, conditions)
+
+    def grab_chance(self, zone: str | None, now: datetime) -> GrabChance:
+        """Return how likely an offer of this zone that begins now is grabbed."""
+        return self.forecasts.grabs.of(zone, now.astimezone(self.time_zone).hour)
 
     def ring_zones(self, zone: str | None, ring: int) -> tuple[str, ...] | None:
         """Return the zones of ring 0 (the zone itself), 1 (its neighbours too) or 2 (None: the whole city)."""

@@ -48,8 +48,9 @@ class ClockKeeper:
 
     async def _offers(self, background: Background, now: "datetime") -> int:
         async with background.db.connection() as conn:
+            stopped = await conn.execute(ORDERS["stop_offer_timers"], now, MOST)
             due = await conn.fetch(ORDERS["due_offers"], now, MOST)
-        done = 0
+        done = int(stopped.rpartition(" ")[2])
         looked: dict[str, list[Crew]] = {}
         for row in due:
             city_id, order_id = row["city_id"], row["order_id"]

@@ -196,8 +196,12 @@ def ring(clocks: Clocks, now: datetime) -> tuple[dict[str, Clock], list[Alarm]]:
 
 
 async def sound_due(tx: "Tx", now: datetime, *, limit: int = 200) -> int:
-    """Sound the alarms of one city that are due, each once; return how many orders were looked at."""
-    due = await tx.orders.lock_alarmed(now, limit=limit)
+    """Sound the alarms of one city that are due, each once; return how many orders had one."""
+    woken = await tx.orders.lock_alarmed(now, limit=limit)
+    moments = {order.id: moment for order in woken if (moment := alarm_at(order.clocks)) is not None and moment <= now}
+    due = sorted((order for order in woken if order.id in moments), key=lambda order: (moments[order.id], order.id))
+    if len(due) < len(woken):
+        await tx.orders.set_alarms(woken)  # those that are due are set again as they are saved
     for order in due:
         moved, alarms = ring(order.clocks, now)
         changed: Order = order.changed(clocks=moved)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -19,6 +20,7 @@ from msgspec import Meta, Struct, field
 from dispatch import config_sources
 from dispatch.operator_errors import ConfigError
 from dispatch.policy import GrabPolicy
+from geo.travel_choice import TravelChoice
 
 Seconds = Annotated[float, Meta(gt=0, le=10_000_000)]
 SecondsOrNone = Annotated[float, Meta(ge=0, le=10_000_000)]
@@ -61,13 +63,6 @@ class ClockSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return target
 
 
-class TravelSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Travel time where no road map is at hand: great-circle metres x detour / speed."""
-
-    speed_mps: Annotated[float, Meta(gt=0, le=100)] = 6.0
-    detour: Annotated[float, Meta(ge=1, le=10)] = 1.3
-
-
 class GrabRateSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How fast one crew may grab before it is told `rate_limited`: a token bucket."""
 
@@ -90,10 +85,25 @@ class PositionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stale_s: Seconds = 600
 
 
-class VisitSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How long a visit is taken to last where a dispatcher is told what an assignment would delay."""
+class ForecastSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often the planner process learns a city's forecasts anew, and from how many days."""
 
-    service_s: Seconds = 1200
+    every_s: Seconds = 900
+    days: Annotated[int, Meta(ge=1, le=366)] = 28
+
+
+class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the planner process works.
+
+    A search takes `solve_s`; a city in which something happened is planned anew after `debounce_s`. If `advise` is set,
+    idle crews are advised where to wait, once `advise_after` reports were seen, at most `moves_per_hour` times each.
+    """
+
+    solve_s: Annotated[float, Meta(gt=0, le=60)] = 0.3
+    debounce_s: Annotated[float, Meta(ge=0, le=600)] = 2.0
+    advise: bool = True
+    advise_after: Annotated[int, Meta(ge=0, le=1_000_000)] = 50
+    moves_per_hour: Annotated[float, Meta(ge=0, le=60)] = 2.0
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -115,17 +125,23 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     demo: bool = False
     clocks: ClockSettings = field(default_factory=ClockSettings)
     grab: GrabPolicy = field(default_factory=GrabPolicy)
-    travel: TravelSettings = field(default_factory=TravelSettings)
+    travel: TravelChoice = field(default_factory=TravelChoice)
+    time_zone: str = "Asia/Shanghai"
     grabs: GrabRateSettings = field(default_factory=GrabRateSettings)
     sockets: SocketSettings = field(default_factory=SocketSettings)
     positions: PositionSettings = field(default_factory=PositionSettings)
-    visits: VisitSettings = field(default_factory=VisitSettings)
+    forecasts: ForecastSettings = field(default_factory=ForecastSettings)
+    planner: PlannerSettings = field(default_factory=PlannerSettings)
 
     def __post_init__(self) -> None:
         for name, schemes in _URL_SCHEMES.items():
             url = getattr(self, name)
             if url is not None and url.partition("://")[0] not in schemes:
                 raise ValueError(f"{name} must start with {' or '.join(s + '://' for s in schemes)}")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("time_zone must be the name of a time zone, such as Asia/Shanghai") from None
         first, second = self.grab.rings
         if second < first:
             raise ValueError("grab.ring_s must not decrease: first to the neighbouring zones, then to the city")
@@ -167,7 +183,12 @@ def load_settings(
     layers = [config_sources.read_toml(file, Settings)] if file else []
     layers.append(config_sources.read_environment(environ, Settings))
     layers.append(_flag_layer(given))
-    return _convert(layers)
+    settings = _convert(layers)
+    for name in ("file", "tiles"):
+        path = getattr(settings.travel, name)
+        if path is not None and not path.exists():
+            raise ConfigError(f"The setting travel.{name} names {path}, and nothing is there: name the map's file.")
+    return settings
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
@@ -197,4 +218,4 @@ def _convert(layers: list["config_sources.Layer"]) -> Settings:
 def _decode_path(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str) and value:
         return Path(value)
-    raise ValueError("must be the path of a folder")
+    raise ValueError("must be a path")

@@ -15,6 +15,8 @@ from dispatch.operator_errors import ConfigError
 PREFIX = "QIANGDAN_"
 NOT_SETTINGS = ("QIANGDAN_CONFIG", "QIANGDAN_SETTINGS", "QIANGDAN_CREW_TOKEN")
 TEST_PREFIX = "QIANGDAN_TEST_"
+_LISTS = frozenset({"ring_s", "hour_factors"})
+"""Settings that stand in a variable as numbers with commas between."""
 
 
 class Layer(NamedTuple):
@@ -49,7 +51,7 @@ def read_environment(environ: Mapping[str, str], settings: type[Struct]) -> Laye
             continue
         path = known[name]
         text: Any = environ[name]
-        if path[-1] == "ring_s" and "," in text:
+        if path[-1] in _LISTS and "," in text:
             text = [part.strip() for part in text.split(",")]
         merge_into(values, _nest(path, text))
     return Layer("the environment", values)
@@ -63,7 +65,7 @@ def environment_names(settings: type[Struct]) -> dict[str, tuple[str, ...]]:
             names[PREFIX + part.name.upper()] = (part.name,)
             continue
         for inner in msgspec.structs.fields(part.type):
-            if inner.name != "severity":
+            if get_origin(inner.type) is not dict:
                 names[f"{PREFIX}{part.name}_{inner.name}".upper()] = (part.name, inner.name)
     return names
 

@@ -4,7 +4,7 @@ A crew is taken to finish where it stands, then go where it is going, then take 
 order that it would be given joins that row by the same rule. Who comes after it in the row gets his visit later.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from crew_client.protocol import Location
 
 if TYPE_CHECKING:
     from crew_client.protocol import PublicOrder
-    from dispatch.crews import Crew, Travel
+    from dispatch.crews import Crew
+    from geo import TravelTimes
 
 _BEGUN = {"arrived": 0, "en_route": 1}
 _LAST = datetime.max
@@ -43,11 +44,11 @@ def foresee(
     crew: "Crew",
     held: Collection["PublicOrder"],
     *,
-    travel: "Travel",
-    service_s: float,
+    travel: "TravelTimes",
+    service_s: Callable[["PublicOrder"], float],
     now: datetime,
 ) -> Consequences:
-    """Return what follows where `crew`, which holds `held`, is given `order`; each visit lasts `service_s` seconds."""
+    """Return what follows where `crew`, which holds `held`, is given `order`; `service_s` is a visit's length."""
     others = [each for each in held if each.id != order.id and each.state != "suspended"]
     before = _arrivals(sorted(others, key=_precedence), crew, travel, service_s)
     after = _arrivals(
@@ -73,7 +74,12 @@ def _precedence(order: "PublicOrder", given: "PublicOrder | None" = None) -> tup
     return (begun, -order.severity, due, order.id)
 
 
-def _arrivals(row: Iterable["PublicOrder"], crew: "Crew", travel: "Travel", service_s: float) -> dict[str, float]:
+def _arrivals(
+    row: Iterable["PublicOrder"],
+    crew: "Crew",
+    travel: "TravelTimes",
+    service_s: Callable[["PublicOrder"], float],
+) -> dict[str, float]:
     """Return in how many seconds the crew is at each door, as far as the places are known."""
     place: Location | None = crew.position
     arrivals: dict[str, float] = {}
@@ -86,7 +92,7 @@ def _arrivals(row: Iterable["PublicOrder"], crew: "Crew", travel: "Travel", serv
                 return arrivals
             elapsed += travel.seconds(place.lon, place.lat, order.location.lon, order.location.lat)
         arrivals[order.id] = elapsed
-        elapsed += service_s
+        elapsed += service_s(order)
         place = order.location
     return arrivals
 

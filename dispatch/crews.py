@@ -4,9 +4,10 @@
 dispatcher's list of candidates all ask it.
 """
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -14,9 +15,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from crew_client.protocol import Location
 from dispatch.errors import Invalid
 from dispatch.events import Event
-from geo import distance_m
+from geo import TravelTimes, distance_m
 
 if TYPE_CHECKING:
+    from crew_client.protocol import PublicOrder
     from dispatch.orders import Order
     from dispatch.store import Tx
     from dispatch.store.crews import Fix
@@ -58,14 +60,6 @@ class Crew(Struct, frozen=True):
         return "busy" if self.load else "idle"
 
 
-class Travel(Protocol):
-    """Predicted travel, see `geo.travel`."""
-
-    def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float, /) -> float:
-        """Return the seconds from one place to the other."""
-        ...
-
-
 class Candidate(Struct, frozen=True):
     """A crew seen from one order. `reasons` are the codes of why not, empty where `eligible`."""
 
@@ -76,7 +70,9 @@ class Candidate(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-def obstacles(order: "Order", crew: Crew, *, zones: tuple[str, ...] | None, excluded: Iterable[str]) -> tuple[str, ...]:
+def obstacles(
+    order: "Order | PublicOrder", crew: Crew, *, zones: tuple[str, ...] | None, excluded: Iterable[str]
+) -> tuple[str, ...]:
     """Return the codes of everything that stands between a crew and an order; `zones` None is the whole city."""
     reasons = []
     if not crew.on_shift:
@@ -94,23 +90,48 @@ def obstacles(order: "Order", crew: Crew, *, zones: tuple[str, ...] | None, excl
     return tuple(reasons)
 
 
+def arrivals(place: Location | None, crews: Collection[Crew], travel: TravelTimes) -> dict[str, float]:
+    """Return in how many seconds each crew could be at a place, asked for all of them at once.
+
+    A crew without a position, and one that no road leads from, is not in it; nobody is where there is no place.
+    """
+    located = [(crew.id, crew.position) for crew in crews if crew.position is not None]
+    if place is None or not located:
+        return {}
+    if len(located) == 1:
+        crew, at = located[0]
+        found = [(crew, travel.seconds(at.lon, at.lat, place.lon, place.lat))]
+    else:
+        column = travel.matrix([(at.lon, at.lat) for _, at in located], [(place.lon, place.lat)])[:, 0]
+        found = list(zip((crew for crew, _ in located), column.tolist(), strict=True))
+    return {crew: eta for crew, eta in found if math.isfinite(eta)}
+
+
 def candidates(
-    order: "Order", crews: Iterable[Crew], *, travel: Travel, zones: tuple[str, ...] | None = None
+    order: "Order",
+    crews: Iterable[Crew],
+    *,
+    travel: TravelTimes,
+    zones: tuple[str, ...] | None = None,
+    etas: Mapping[str, float] | None = None,
 ) -> list[Candidate]:
     """Rank crews for an order: the eligible by predicted arrival, then the others, each with its reasons.
 
-    An order without a place, and a crew without a position, have no predicted arrival: those come last.
+    An order without a place, and a crew without a position, have no predicted arrival: those come last. `etas` are
+    the predicted arrivals where the caller knows them already; otherwise `travel` is asked, once.
     """
-    ranked = []
+    crews = list(crews)
     excluded = frozenset(order.excluded)
     place = order.location
+    if etas is None:
+        etas = arrivals(place, crews, travel)
+    ranked = []
     for crew in crews:
         reasons = obstacles(order, crew, zones=zones, excluded=excluded)
-        eta = distance = None
+        distance = None
         if place is not None and crew.position is not None:
-            eta = travel.seconds(crew.position.lon, crew.position.lat, place.lon, place.lat)
             distance = round(distance_m(crew.position.lon, crew.position.lat, place.lon, place.lat), 1)
-        ranked.append(Candidate(crew.id, eta, distance, not reasons, reasons))
+        ranked.append(Candidate(crew.id, etas.get(crew.id), distance, not reasons, reasons))
     ranked.sort(key=lambda c: (not c.eligible, c.eta_s if c.eta_s is not None else float("inf"), c.crew))
     return ranked
 

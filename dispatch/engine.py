@@ -13,12 +13,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from ulid import ULID
 
-from dispatch import garbage
+from dispatch import forecasts, garbage
 from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
-from dispatch.cities import load_city
+from dispatch.cities import load_city, open_travel
 from dispatch.crew_commands import CrewCommands
 from dispatch.errors import NotFound, Unavailable
 from dispatch.events import Logged
@@ -32,6 +33,7 @@ from dispatch.positions import Positions
 from dispatch.relay import Relay, load_mirror
 from dispatch.store import Database, Tx
 from dispatch.store.tx import LOG
+from geo.travel_fallback import PromptTravel
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
@@ -50,6 +52,7 @@ class CityDesk:
         self.grabs = grabs
         self.look = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
+        self.forecasts_of: datetime | None = None
 
 
 class Engine:
@@ -60,6 +63,7 @@ class Engine:
         self.name = str(ULID())
         self.metrics = Metrics("engine", self.name)
         self.db = Database(database_url, size=10, on_commit=self._committed)
+        self.travel = open_travel(settings, tally=self.metrics.count_travel)
         self.hub = Hub()
         self.bus = make_bus(database_url, settings.bus_url, self.name)
         self.positions = Positions(self.db)
@@ -101,15 +105,19 @@ class Engine:
             await asyncio.wait(self._commands, timeout=5)
         for desk in self.desks.values():
             with suppress(TimeoutError):
-                await asyncio.wait_for(desk.grabs.settled(), 5)
+                async with asyncio.timeout(5):
+                    await desk.grabs.settled()
         with suppress(Unavailable, TimeoutError):
-            await asyncio.wait_for(self.positions.flush(), 2)
+            async with asyncio.timeout(2):
+                await self.positions.flush()
         tasks = [*self._tasks, *(task for desk in self.desks.values() for task in desk.tasks)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.bus.stop()
         await self.db.close()
+        if isinstance(self.travel, PromptTravel):
+            self.travel.close()
 
     def _spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -136,7 +144,7 @@ class Engine:
         async with self._opening.setdefault(city_id, asyncio.Lock()):
             if city_id in self.desks:
                 return self.desks[city_id]
-            mirror, histories = await load_mirror(self.db, city_id, self.settings)
+            mirror, histories = await load_mirror(self.db, city_id, self.settings, self.travel)
             self.hub.histories[city_id] = histories
             relay = Relay(
                 self.db,
@@ -150,6 +158,7 @@ class Engine:
                 mirror,
                 self.metrics,
                 on_complete=lambda order: self.later(self.crews.close_window(city_id, order)),
+                on_own=relay.hear,
             )
             desk = CityDesk(mirror, relay, grabs)
             desk.tasks = [
@@ -160,16 +169,22 @@ class Engine:
             log.info("city opened", city=city_id, seq=mirror.seq, orders=len(mirror.orders), crews=len(mirror.crews))
             return desk
 
+    async def _reload_forecasts(self, mirror: Mirror) -> None:
+        async with self.db.connection() as conn:
+            learned = await forecasts.load(conn, mirror.city.id)
+        mirror.city = msgspec.structs.replace(mirror.city, forecasts=learned)
+
     async def _reload_zones(self, mirror: Mirror) -> None:
         async with self.db.connection() as conn:
-            mirror.city = await load_city(conn, mirror.city.id, self.settings)
+            mirror.city = await load_city(conn, mirror.city.id, self.settings, self.travel)
 
     async def _read(self, desk: CityDesk) -> None:
         """Follow a city's log: at every hint, and once a second in any case."""
         city = desk.mirror.city.id
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(desk.look.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await desk.look.wait()
             desk.look.clear()
             try:
                 await desk.relay.catch_up()
@@ -257,9 +272,13 @@ class Engine:
         """See what the other engines did that no log tells: new cities, and where their crews are."""
         async with self.db.connection() as conn:
             heads = await conn.fetch(LOG["heads"])
+            learned = {row["city_id"]: row["computed_at"] for row in await conn.fetch(forecasts.FORECASTS["newest"])}
             await self._set_clock(conn)
         for row in heads:
             desk = self.desks.get(row["city_id"])
+            if desk is not None and learned.get(row["city_id"]) != desk.forecasts_of:
+                await self._reload_forecasts(desk.mirror)
+                desk.forecasts_of = learned.get(row["city_id"])
             if desk is None:
                 await self.desk(row["city_id"])
             else:

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 if TYPE_CHECKING:
+    from crew_client.protocol import PublicOrder
     from dispatch.orders import Order
 
 encode = msgspec.json.Encoder().encode
@@ -36,7 +37,14 @@ class Event(Struct, frozen=True):
     @classmethod
     def of_order(cls, kind: str, order: "Order", *, actor: str, **members: Any) -> "Event":
         """Return an event about an order as it is after the change; `members` join its data."""
-        data = encode({"order": order.public(), "cycle": order.cycle, **members})
+        return cls.of_public(kind, order.public(), order.cycle, actor=actor, **members)
+
+    @classmethod
+    def of_public(
+        cls, kind: str, order: "PublicOrder", cycle: int, *, actor: str, text: Raw | None = None, **members: Any
+    ) -> "Event":
+        """Return the same of an order as the wire shows it; `text` is its JSON where it is known."""
+        data = encode({"order": text or order, "cycle": cycle, **members})
         return cls(kind=kind, actor=actor, data=data, order=order.id, crew=order.crew)
 
     @classmethod

@@ -12,15 +12,16 @@ verdict by its message id. Nobody hears anything false in between; he waits.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from crew_client.protocol import GrabReason, GrabResult
+from dispatch.claims import Sight, claim_batch, sight
 from dispatch.errors import Unavailable
 from dispatch.grabs import Acked, Answer, Ask, Judged, complete, judge_batch
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
-from dispatch.mirror import Mirror
+from dispatch.mirror import Mirror, Own
 from dispatch.store import Database, Tx
 
 MOST = 1_000
@@ -37,11 +38,20 @@ log = logger("grabs")
 class GrabDesk:
     """Gathers the grabs of one city and has them judged in batches."""
 
-    def __init__(self, db: Database, mirror: Mirror, metrics: Metrics, *, on_complete: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        mirror: Mirror,
+        metrics: Metrics,
+        *,
+        on_complete: Callable[[str], None],
+        on_own: Callable[[Sequence[Own]], None] = lambda own: None,
+    ) -> None:
         self._db = db
         self._mirror = mirror
         self._metrics = metrics
         self._on_complete = on_complete
+        self._on_own = on_own
         self._waiting: deque[Waiting] = deque()
         self._taken: dict[str, tuple[int, str]] = {}
         self._taken_most = 10 * MOST
@@ -137,11 +147,14 @@ class GrabDesk:
     async def _judge(self, batch: list[Waiting]) -> None:
         asks = [ask for ask, _ in batch]
         city = self._mirror.city
+        sights = self._sights(asks)
         fresh = True
 
         async def step(tx: Tx) -> Judged:
             nonlocal fresh
             first, fresh = fresh, False
+            if first and sights:
+                return await claim_batch(tx, asks, sights, city)
             return await judge_batch(tx, asks, city, fresh=first)
 
         while True:
@@ -163,9 +176,9 @@ class GrabDesk:
                 return
         self._metrics.batch_seconds.observe(perf_counter() - begun)
         self._metrics.batch_size.observe(len(asks))
-        for order in judged.claimed:
-            self._taken[order.id] = (order.cycle, order.crew or "")
-            self._mirror.expect(order)
+        for held in judged.claimed:
+            self._taken[held.order] = (held.cycle, held.crew)
+            self._mirror.expect(held.order, held.version, held.crew)
         verdicts: Counter[str] = Counter()
         for (_, future), answer in zip(batch, judged.answers, strict=True):
             if isinstance(answer, GrabResult):
@@ -174,12 +187,25 @@ class GrabDesk:
                 verdicts["bid"] += 1
             if not future.done():
                 future.set_result(answer)
+        if judged.own:  # after the verdicts, which are told in the loop's next round
+            asyncio.get_running_loop().call_soon(self._on_own, judged.own)
         for verdict, count in verdicts.items():
             self._metrics.grabs.labels(verdict).inc(count)
         if len(self._taken) > self._taken_most:
             self._forget_taken()
         for complete_order in complete(judged.answers):
             self._on_complete(complete_order)
+
+    def _sights(self, asks: list[Ask]) -> dict[str, Sight] | None:
+        """Return what memory shows of the orders that are asked for, None where one must be judged under locks."""
+        sights = {}
+        for ask in asks:
+            if ask.refused is None:
+                seen = sight(self._mirror.orders.get(ask.order), self._mirror.crews.get(ask.crew))
+                if seen is None:
+                    return None
+                sights[ask.order] = seen
+        return sights
 
     def _forget_taken(self) -> None:
         """Keep only what the mirror does not show yet; the next time comes when twice as much is there."""

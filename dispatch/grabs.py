@@ -14,12 +14,13 @@ Promises: a cycle has at most one winner; nobody is told that he won before it i
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from crew_client.protocol import GrabReason, GrabResult
+from crew_client.protocol import GrabReason, GrabResult, Location
 from dispatch import clocks
 from dispatch.city import City
 from dispatch.crews import Crew, hours_on_shift, obstacles
@@ -28,9 +29,10 @@ from dispatch.offers import window_end
 from dispatch.orders import WITH_CREW, Order, State, Terms
 from dispatch.store import TryAgain
 from dispatch.store.crews import GrabRow
-from geo import distance_m
+from geo import TravelTimes, distance_m
 
 if TYPE_CHECKING:
+    from dispatch.mirror import Own
     from dispatch.store import Tx
 
 BID: Literal["bid"] = "bid"
@@ -65,11 +67,24 @@ class MessageReused(Struct, frozen=True):
 Answer = GrabResult | Acked | MessageReused
 
 
+class Held(NamedTuple):
+    """An order that a crew holds since just now."""
+
+    order: str
+    version: int
+    cycle: int
+    crew: str
+
+
 class Judged(Struct, frozen=True):
-    """What became of a batch: an answer for each ask, and which orders were `claimed` by it just now."""
+    """What became of a batch: an answer for each ask, and which orders were `claimed` by it just now.
+
+    `own` has its events where they can be told without reading them back from the log.
+    """
 
     answers: list[Answer]
-    claimed: list[Order]
+    claimed: list[Held]
+    own: "Sequence[Own]" = ()
 
 
 class Bid(Struct, frozen=True):
@@ -207,6 +222,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
     orders = await tx.orders.lock([ask.order for ask in live]) if live else {}
     known = {} if fresh else await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
 
+    travel = city.travel_at(tx.now)
     answers: dict[tuple[str, str], Answer] = {}
     rows: list[GrabRow] = []
     won: dict[int, Order] = {}
@@ -222,7 +238,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
         verdict = ask.refused or judge(order, crew)
         eta = distance = None
         if verdict in ("won", BID) and order is not None and crew is not None:
-            eta, distance = _arrival(order, crew, city)
+            eta, distance = arrival(order.location, crew, travel)
             if verdict == BID:
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
@@ -236,7 +252,9 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
             GrabRow(ask.crew, ask.message, ask.order, cycle, eta, distance, None if verdict == BID else verdict)
         )
     if won:
-        answered = await tx.settle(rows, {place: (order, _event(order)) for place, order in won.items()})
+        settled = await tx.settle(rows, {place: (order, _event(order)) for place, order in won.items()})
+        assert settled.claimed, "an order or a crew under lock changed"
+        answered = settled.answered
     else:
         answered = await tx.crews.insert_grabs(tx.now, rows) if rows else 0
     if answered < len(rows):
@@ -246,13 +264,18 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
             for key, answer in answers.items():
                 if isinstance(answer, Acked) and answer.order == order.id:
                     answers[key] = Acked(answer.message, answer.order, answer.closes_at, complete=True)
-    return Judged([answers[(ask.crew, ask.message)] for ask in asks], list(won.values()))
+    held = [Held(order.id, order.version, order.cycle, order.crew) for order in won.values() if order.crew is not None]
+    return Judged([answers[(ask.crew, ask.message)] for ask in asks], held)
 
 
 def _event(order: Order) -> Event:
     """Return the event of a grab that won in mode `first`."""
-    closed = {"reason": "taken", "cycle": order.cycle}
-    return Event.of_order("order.claimed", order, actor=f"crew:{order.crew}", mode="first", closed=closed)
+    return Event.of_order("order.claimed", order, actor=f"crew:{order.crew}", **closed_by_grab(order.cycle))
+
+
+def closed_by_grab(cycle: int) -> dict[str, Any]:
+    """Return the members that say in an event that a grab ended the offer of a cycle in mode `first`."""
+    return {"mode": "first", "closed": {"reason": "taken", "cycle": cycle}}
 
 
 def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> Answer:
@@ -265,14 +288,13 @@ def _again(ask: Ask, earlier: GrabRow, order: Order | None, now: datetime) -> An
     return Acked(ask.message, ask.order, closes_at)
 
 
-def _arrival(order: Order, crew: Crew, city: City) -> tuple[float | None, float | None]:
-    place, at = order.location, crew.position
+def arrival(place: Location | None, crew: Crew, travel: TravelTimes) -> tuple[float | None, float | None]:
+    """Return the predicted seconds and the metres that a crew is away from a place, None where one is not known."""
+    at = crew.position
     if place is None or at is None:
         return None, None
-    return (
-        city.travel.seconds(at.lon, at.lat, place.lon, place.lat),
-        round(distance_m(at.lon, at.lat, place.lon, place.lat), 1),
-    )
+    eta = travel.seconds(at.lon, at.lat, place.lon, place.lat)
+    return eta if isfinite(eta) else None, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
 
 
 async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bool:

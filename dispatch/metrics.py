@@ -52,7 +52,17 @@ class Metrics:
             "qiangdan_http_seconds", "HTTP requests", ["route", "status"], buckets=FAST, registry=registry
         )
         self.database_up = Gauge("qiangdan_database_up", "Whether the database answered lately", registry=registry)
+        self.travel = Counter(
+            "qiangdan_travel_pairs_total",
+            "Predicted travel times by where they came from; all but `source` are the plain metric's",
+            ["outcome"],
+            registry=registry,
+        )
         self.positions = Counter("qiangdan_positions_total", "Fixes received", registry=registry)
+
+    def count_travel(self, outcome: str, pairs: int) -> None:
+        """Count predicted travel times (`geo.travel_fallback.Tally`)."""
+        self.travel.labels(outcome).inc(pairs)
 
     def page(self) -> bytes:
         """Return the metrics as Prometheus reads them."""

@@ -8,7 +8,7 @@ Positions are not in the log; they come beside it and are never part of the prop
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +82,14 @@ class CrewData(Struct, frozen=True):
     zones_lent: tuple[str, ...] = ()
 
 
+class Own(Struct, frozen=True):
+    """An event of this engine's own, as it is in the log by now, with what others must decode: `data` and `order`."""
+
+    event: Logged
+    data: OrderData
+    order: PublicOrder
+
+
 class LiveOrder(Struct):
     """An open order in memory. `text` is its public JSON; `offered` maps crews to predicted arrival and distance.
 
@@ -123,6 +131,7 @@ class Mirror:
         self.held_by: defaultdict[str, set[str]] = defaultdict(set)
         self._loads: defaultdict[str, int] = defaultdict(int)
         self.open_to: defaultdict[str, set[str]] = defaultdict(set)
+        self._open_in: defaultdict[str | None, set[str]] = defaultdict(set)
 
     def load(self, crews: Iterable[Crew], orders: Iterable[tuple[Order, str | None, str | None]]) -> None:
         """Fill an empty mirror from one snapshot; `orders` come with description and contact (JSON)."""
@@ -141,6 +150,7 @@ class Mirror:
                 live.zones = order.offer.zones
             self.orders[order.id] = live
             self._index(live, 1)
+            self._index_open(live)
 
     def load_offered(self, order_id: str, cycle: int, crews: Iterable[tuple[str, float, float]]) -> None:
         """Add those to whom an open order is offered, as the snapshot has them."""
@@ -159,14 +169,21 @@ class Mirror:
         self.seq = event.seq
         if event.order is not None:
             data = order_data.decode(event.data)
-            self._fold_order(event.order, data, description, contact)
+            self._fold_order(event.order, data, _public.decode(data.order), description, contact)
             return data
         if event.crew is not None:
             self._fold_crew(event, name)
         return None
 
-    def _fold_order(self, order_id: str, data: OrderData, description: str | None, contact: str | None) -> None:
-        public = _public.decode(data.order)
+    def fold_own(self, own: Own) -> None:
+        """Move on by one event of an order that is known here, without decoding what this engine has just encoded."""
+        assert own.event.seq == self.seq + 1, f"event {own.event.seq} after {self.seq}: not the next"
+        self.seq = own.event.seq
+        self._fold_order(own.order.id, own.data, own.order, None, None)
+
+    def _fold_order(
+        self, order_id: str, data: OrderData, public: PublicOrder, description: str | None, contact: str | None
+    ) -> None:
         text = bytes(data.order).decode()
         live = self.orders.get(order_id)
         if live is None:
@@ -180,6 +197,7 @@ class Mirror:
             self.orders[order_id] = live
         else:
             self._index(live, -1)
+            self._open_in_zones(live, set.discard)
             live.changed = live.order.version != public.version
             live.order, live.text = public, text
         live.closed_to = ()
@@ -196,6 +214,7 @@ class Mirror:
         live.cycle = data.cycle
         self.last_order = live
         self._index(live, 1)
+        self._index_open(live)
         if public.state in _GONE:
             del self.orders[order_id]
 
@@ -218,10 +237,19 @@ class Mirror:
         if crew in self.crews:
             self.crews[crew] = msgspec.structs.replace(self.crews[crew], load=self._loads[crew])
 
-    def expect(self, order: Order) -> None:
+    def _index_open(self, live: LiveOrder) -> None:
+        """Keep where an order is open, so that a crew's orders are found without a look at all of them."""
+        if live.order.state == "offered":
+            self._open_in_zones(live, set.add)
+
+    def _open_in_zones(self, live: LiveOrder, change: Callable[[set[str], str], None]) -> None:
+        for zone in live.zones if live.zones is not None else (None,):
+            change(self._open_in[zone], live.order.id)
+
+    def expect(self, order_id: str, version: int, crew_id: str) -> None:
         """Count an order that a crew holds since just now, before the log says so: it may be full now."""
-        live, crew = self.orders.get(order.id), self.crews.get(order.crew or "")
-        if live is not None and crew is not None and live.order.version < order.version:
+        live, crew = self.orders.get(order_id), self.crews.get(crew_id)
+        if live is not None and crew is not None and live.order.version < version:
             self.crews[crew.id] = msgspec.structs.replace(crew, load=crew.load + 1)
 
     def _fold_crew(self, event: Logged, name: str | None) -> None:
@@ -262,15 +290,11 @@ class Mirror:
         crew = self.crews.get(crew_id)
         if crew is None:
             return []
-        skills = frozenset(crew.skills)
-        return [
-            live.order
-            for live in self.orders.values()
-            if live.order.state == "offered"
-            and (live.zones is None or crew.serves(live.zones))
-            and crew_id not in live.offered
-            and skills.issuperset(live.order.required_skills)
-        ]
+        zones = (None, crew.home_zone, *crew.zones_lent)  # an order open to the whole city is in zone None
+        open_orders = set[str]().union(*(self._open_in.get(zone, ()) for zone in zones))
+        known, skills = self.open_to.get(crew_id, set()), frozenset(crew.skills)
+        found = (self.orders[order_id].order for order_id in sorted(open_orders - known))
+        return [order for order in found if skills.issuperset(order.required_skills)]
 
     def held_orders(self, crew_id: str) -> Iterator[LiveOrder]:
         """Return the orders on a crew's list."""

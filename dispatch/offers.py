@@ -11,7 +11,8 @@ Promise: an open offer always has a next moment at which somebody looks at it ag
 ring (`Terms.due_at`), and the moment when the machine takes over (`Terms.assign_at`).
 """
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,18 @@ import msgspec
 
 from dispatch import clocks
 from dispatch.city import City
-from dispatch.crews import Candidate, Crew, candidates, obstacles
+from dispatch.crews import Candidate, Crew, arrivals, candidates, obstacles
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
-from dispatch.policy import machine_takes_over
+from dispatch.policy import machine_takes_over, safe_to_grab
+from geo import TravelTimes
 
 if TYPE_CHECKING:
     from dispatch.store import Tx
+
+
+CAUTIOUS = 0.9
+"""The machine counts on travel times that this share of the trips do not exceed."""
 
 
 def window_end(terms: Terms, now: datetime) -> datetime:
@@ -43,10 +49,12 @@ async def _window_in_force(tx: "Tx", order: Order, terms: Terms) -> datetime:
     return window_end(terms, tx.now)
 
 
-def circle(order: Order, terms: Terms, crews: Iterable[Crew], city: City) -> list[Candidate]:
-    """Return the crews that may grab the order now, the nearest first."""
+def circle(
+    order: Order, terms: Terms, crews: Iterable[Crew], city: City, *, etas: Mapping[str, float] | None = None
+) -> list[Candidate]:
+    """Return the crews that may grab the order now, the nearest first; `etas` where they are known already."""
     inside = crews if terms.zones is None else [crew for crew in crews if crew.serves(terms.zones)]
-    ranked = candidates(order, inside, travel=city.travel, zones=terms.zones)
+    ranked = candidates(order, inside, travel=city.travel, zones=terms.zones, etas=etas)
     return [candidate for candidate in ranked if candidate.eligible and candidate.eta_s is not None]
 
 
@@ -57,11 +65,17 @@ def opened(
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
     arrival = order.clocks.get("arrival")
+    due_at = arrival.due_at if arrival and arrival.stopped_at is None else None
+    travel = city.travel_at(now)
+    etas = arrivals(order.location, crews, travel)
+    best_s = _best_eta_s(order, crews, etas)
     assign_at = machine_takes_over(
         policy,
         now,
-        arrival_due=arrival.due_at if arrival and arrival.stopped_at is None else None,
-        best_eta_s=_best_eta_s(order, crews, city),
+        arrival_due=due_at,
+        best_eta_s=best_s,
+        late_eta_s=None if best_s is None else best_s * travel.factor(CAUTIOUS) / travel.factor(0.5),
+        chance=city.grab_chance(order.zone, now),
     )
     sealed = policy.mode == "sealed" and policy.window_s > 0
     terms = Terms(
@@ -77,7 +91,13 @@ def opened(
     order = msgspec.structs.replace(
         order, state=State.OFFERED, cycle=order.cycle + 1, crew=None, claimed_by=None, offer=terms
     )
-    return order, circle(order, terms, crews, city)
+    first = circle(order, terms, crews, city, etas=etas)
+    if policy.leave_to_grabs == "when_safe":
+        theirs = [each.eta_s for each in first if each.eta_s is not None]
+        due_in = None if due_at is None else (due_at - now).total_seconds()
+        if not safe_to_grab(theirs, best_eta_s=best_s, due_in_s=due_in):
+            order = msgspec.structs.replace(order, offer=msgspec.structs.replace(terms, assign_at=now))
+    return order, first
 
 
 def taken_back(order: Order, now: datetime) -> Order:
@@ -99,16 +119,13 @@ def opened_without(
     return opened(free, crews, city, now=now, excluded=excluded)
 
 
-def _best_eta_s(order: Order, crews: Iterable[Crew], city: City) -> float | None:
+def _best_eta_s(order: Order, crews: Iterable[Crew], etas: Mapping[str, float]) -> float | None:
     """Return in how many seconds the nearest crew that may take the order is there, whatever its zone."""
-    place, travel = order.location, city.travel
-    if place is None:
-        return None
     return min(
         (
-            travel.seconds(crew.position.lon, crew.position.lat, place.lon, place.lat)
+            etas[crew.id]
             for crew in crews
-            if crew.position is not None and not obstacles(order, crew, zones=None, excluded=order.excluded)
+            if crew.id in etas and not obstacles(order, crew, zones=None, excluded=order.excluded)
         ),
         default=None,
     )
@@ -164,7 +181,8 @@ async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) ->
     )
     order = order.changed(offer=terms)
     known = await tx.orders.offered(order)
-    fresh = [candidate for candidate in circle(order, terms, crews, city) if candidate.crew not in known]
+    etas = arrivals(order.location, crews, city.travel_at(tx.now))
+    fresh = [candidate for candidate in circle(order, terms, crews, city, etas=etas) if candidate.crew not in known]
     await tx.orders.save(order)
     if fresh:
         await tx.orders.add_round(order, fresh)
@@ -180,14 +198,15 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     if crew is None or crew.position is None or not order_ids:
         return
     # Most are not for him: only what is gets locked, so that crews who come on do not hold up those who grab.
-    fit = [order.id for order in await tx.orders.find_all(order_ids) if _circle_of_one(order, crew, city)]
-    orders = await tx.orders.lock(fit)
+    seen = await tx.orders.find_all(order_ids)
+    etas = _etas_of(crew, seen, city.travel_at(tx.now))
+    orders = await tx.orders.lock([order.id for order in seen if _circle_of_one(order, crew, city, etas)])
     known = await tx.orders.offered_to(crew_id, list(orders))
     joined: list[tuple[Order, Candidate]] = []
     for order in orders.values():
         if (order.id, order.cycle) in known:
             continue
-        for candidate in _circle_of_one(order, crew, city):
+        for candidate in _circle_of_one(order, crew, city, etas):
             assert order.offer is not None
             joined.append((order, candidate))
             told = {**offered(order, [candidate]), "closes_at": await _window_in_force(tx, order, order.offer)}
@@ -195,6 +214,19 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     await tx.orders.add_to_rounds(joined)
 
 
-def _circle_of_one(order: Order, crew: Crew, city: City) -> list[Candidate]:
-    """Return the crew as a candidate where the order is open and it may grab it, else nobody."""
-    return circle(order, order.offer, [crew], city) if order.offer is not None else []
+def _etas_of(crew: Crew, orders: Iterable[Order], travel: TravelTimes) -> dict[str, float]:
+    """Return in how many seconds the crew could be at each order that has a place, asked for all of them at once."""
+    placed = [(order.id, order.location) for order in orders if order.location is not None]
+    if crew.position is None or not placed:
+        return {}
+    at, places = crew.position, [(place.lon, place.lat) for _, place in placed]
+    row = travel.matrix([(at.lon, at.lat)], places)[0].tolist()
+    return {order: eta for (order, _), eta in zip(placed, row, strict=True) if math.isfinite(eta)}
+
+
+def _circle_of_one(order: Order, crew: Crew, city: City, etas: Mapping[str, float]) -> list[Candidate]:
+    """Return the crew as a candidate where the order is open and it may grab it, else nobody; `etas` by order."""
+    if order.offer is None:
+        return []
+    known = {crew.id: etas[order.id]} if order.id in etas else {}
+    return circle(order, order.offer, [crew], city, etas=known)

@@ -189,14 +189,12 @@ async def _aftermath(
 
 async def _last_of(tx: "Tx", order: Order, actor: str) -> Any:
     """Return the last override of an order, which `actor` may take back, or raise `Impossible`."""
-    from dispatch.store.tx import LOG
-
     last = await tx.orders.last_override(order.id)
     if last is None or last["action"] not in UNDOABLE:
         raise Impossible("there is no override to undo")
     if last["actor"] != actor:
         raise Impossible("the last override is another dispatcher's; only he can undo it")
-    since = await tx.conn.fetchval(LOG["changes_since"], tx.city_id, order.id, last["version"])
+    since = await tx.orders.changed_since(order.id, last["version"])
     if since:
         raise Impossible(f"too late to undo: {since} came after it")
     return last

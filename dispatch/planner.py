@@ -1,49 +1,240 @@
-"""The planner process: gives out what nobody grabbed in time (step 5).
+"""The planner process: gives out what nobody grabbed in time (step 5), and looks ahead.
 
-Four times a second it looks which offers' time for grabs is over and assigns them, the most severe first, each in a
-transaction of its own and by the version that it saw.
+Four times a second it looks which offers' time for grabs is over, and which cities' logs have grown. Of a city with
+something due, at once, and of one in which something happened, after a short while, it gathers a question
+(`questions`), has it answered somewhere else (`solvers`), and does what the answer says: each part in a transaction of
+its own, by the cycle and state that the question saw. Where no answer comes, what is due goes to the nearest crew. It
+keeps nothing that is missed when it dies: what a city's policy has learned, it learns again.
+
+Beside that it learns the city's forecasts now and then.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from crew_client.protocol import Location
+from dispatch import planning
 from dispatch.background import Background
+from dispatch.forecaster import Forecaster
 from dispatch.logs import configure_logs, logger
-from dispatch.planning import assign_due
+from dispatch.questions import question_of, settings_of, several
+from dispatch.solvers import Solver, SolverFailed, make_solver
+from dispatch.store import TryAgain
+from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
+from dispatch.store.rows import crew_of, order_of
+from dispatch.store.tx import LOG
+from optimizer.situation import Reported
 
 if TYPE_CHECKING:
     from dispatch.city import City
     from dispatch.config import Settings
+    from dispatch.crews import Crew
+    from dispatch.orders import Order
     from dispatch.store import Tx
+    from optimizer.dispatching import Dispatcher
+    from optimizer.rolling import Answer, Question
 
 EVERY_S = 0.25
 MOST = 100
+ADVICE = "more of the expected reports are near from there"
 log = logger("planner")
 
 
-async def tick(background: Background) -> int:
-    """Assign what is due; return how many orders found a crew."""
-    async with background.db.connection() as conn:
-        due = await conn.fetch(ORDERS["due_assignments"], await background.now(), MOST)
-    assigned = 0
-    for row in due:
-        city_id, order_id = row["city_id"], row["order_id"]
+class CityWatch:
+    """What the planner remembers of one city between two questions."""
+
+    def __init__(self, seq: int, reported_until: datetime) -> None:
+        self.seq = seq
+        self.reported_until = reported_until
+        self.reported: list[Reported] = []
+        self.reports = 0
+        self.asked_at = 0.0
+        self.touched = False
+        self.dispatcher: Dispatcher | None = None
+        self.routes: dict[str, tuple[str, ...]] = {}
+
+
+class Planner:
+    """One tick after the other; `solver` answers its questions."""
+
+    def __init__(self, solver: Solver) -> None:
+        self._solver = solver
+        self._watches: dict[str, CityWatch] = {}
+
+    async def tick(self, background: Background) -> int:
+        """Do what is due; return how many orders found a crew, or another one."""
+        now: datetime = await background.now()  # type: ignore[assignment]
+        async with background.db.connection() as conn:
+            due: dict[str, list[str]] = {}
+            for row in await conn.fetch(ORDERS["due_assignments"], now, MOST):
+                due.setdefault(row["city_id"], []).append(row["order_id"])
+            heads = {row["city_id"]: row["last_seq"] for row in await conn.fetch(LOG["heads"])}
+        settings = background.settings.planner
+        done = 0
+        for city_id, head in heads.items():
+            watch = self._watches.setdefault(city_id, CityWatch(head, now))
+            watch.touched |= head != watch.seq
+            watch.seq = head
+            rested = monotonic() - watch.asked_at >= settings.debounce_s
+            if city_id in due or (watch.touched and rested):
+                watch.asked_at, watch.touched = monotonic(), False
+                done += await self._plan(background, city_id, watch, due.get(city_id, []), now)
+        return done
+
+    async def _plan(
+        self, background: Background, city_id: str, watch: CityWatch, due: Sequence[str], now: datetime
+    ) -> int:
+        """Ask about one city and do what is answered."""
         city = await background.city(city_id)
+        settings = background.settings.planner
+        async with background.db.connection() as conn:
+            crews = [crew_of(row) for row in await conn.fetch(CREWS["find_crews"], city_id, None)]
+            in_hand = [order_of(row) for row in await conn.fetch(ORDERS["in_hand"], city_id)]
+            found = {row["order_id"]: order_of(row) for row in await conn.fetch(ORDERS["find_orders"], city_id, due)}
+            reported = await conn.fetch(ORDERS["reported_since"], city_id, watch.reported_until, 10 * MOST)
+        watch.reported += [Reported(row["lon"], row["lat"], row["severity"]) for row in reported]
+        watch.reports += len(reported)
+        watch.reported_until = reported[-1]["reported_at"] if reported else watch.reported_until
+        advising = settings.advise and watch.reports >= settings.advise_after
+        if not due and not several(in_hand) and not advising:
+            return 0
+        waiting = [found[order_id] for order_id in due if order_id in found]
+        question = question_of(
+            city,
+            crews,
+            waiting,
+            in_hand,
+            now=now,
+            travel=background.settings.travel,
+            reported=watch.reported,
+            dispatcher=watch.dispatcher,
+            settings=settings_of(settings),
+        )
+        answer = await self._ask(question, settings.solve_s, city_id=city_id, due=len(due))
+        if answer is None:
+            return await self._nearest(background, city, due, crews)
+        watch.dispatcher, watch.reported = answer.dispatcher, []
+        return await self._do(background, city, watch, answer, found, crews, advising=advising)
 
-        async def step(tx: "Tx", city_id: str = city_id, order_id: str = order_id, city: "City" = city) -> bool:
-            # Looked at anew in each attempt: the crew that was picked before may be the one that has no room now.
-            return await assign_due(tx, order_id, await background.crews(city_id), city)
+    async def _ask(self, question: "Question", seconds: float, *, city_id: str, due: int) -> "Answer | None":
+        try:
+            return await self._solver.solve(question, seconds=seconds)
+        except SolverFailed as error:
+            log.warning("no plan this time", city=city_id, due=due, error=str(error))
+            return None
 
-        assigned += sum(await background.do(city_id, order_id, step))
-    return assigned
+    async def _nearest(
+        self, background: Background, city: "City", due: Collection[str], crews: "Sequence[Crew]"
+    ) -> int:
+        """Give what is due to the nearest crews: the plan without a planner."""
+        done = 0
+        for order_id in due:
+            done += sum(await background.do(city.id, order_id, _assign(background, city, order_id)))
+        return done
+
+    async def _do(
+        self,
+        background: Background,
+        city: "City",
+        watch: CityWatch,
+        answer: "Answer",
+        seen: "dict[str, Order]",
+        crews: "Sequence[Crew]",
+        *,
+        advising: bool,
+    ) -> int:
+        """Do what an answer says, part by part; what is stale by now is dropped."""
+        done = 0
+        for given in answer.given:
+            done += sum(await background.do(city.id, given.order, _give(seen[given.order], given.crew, given.why)))
+        for moved in answer.moved:
+            step = _move(moved.order, moved.crew, moved.to, moved.why)
+            done += sum(await background.do(city.id, moved.order, step))
+        handled = {given.order for given in answer.given}
+        for order_id in seen.keys() - handled:  # nobody can go now, or its place is not known
+            step = _assign(background, city, order_id, planned=answer.left.get(order_id))
+            done += sum(await background.do(city.id, order_id, step))
+        await self._tell_routes(background, city.id, watch, answer)
+        if advising:
+            for advice in answer.advice:
+                await background.do(city.id, f"advice {advice.crew}", _advise(advice.crew, advice.lon, advice.lat))
+        return done
+
+    async def _tell_routes(self, background: Background, city_id: str, watch: CityWatch, answer: "Answer") -> None:
+        """Tell crews with several stops their order, where it is another than they were told last."""
+        for crew_id, stops in answer.routes.items():
+            order = tuple(stop.order for stop in stops)
+            if watch.routes.get(crew_id) != order:
+                watch.routes[crew_id] = order
+                told = [(stop.order, stop.at) for stop in stops]
+                await background.do(city_id, f"route {crew_id}", _route(crew_id, told))
+        for crew_id in watch.routes.keys() - answer.routes.keys():
+            del watch.routes[crew_id]
+
+
+Step = Callable[["Tx"], Awaitable[bool]]
+
+
+def _assign(background: Background, city: "City", order_id: str, *, planned: str | None = None) -> Step:
+    async def step(tx: "Tx") -> bool:
+        # Looked at anew in each attempt: the crew that was picked before may be the one that has no room now.
+        return await planning.assign_due(tx, order_id, await background.crews(city.id), city, planned=planned)
+
+    return step
+
+
+def _give(seen: "Order", crew_id: str, why: str) -> Step:
+    async def step(tx: "Tx") -> bool:
+        try:
+            return await planning.give(tx, seen, crew_id, why=why)
+        except TryAgain:
+            return False  # the crew is gone, or has no room any more: asked again at the next tick
+
+    return step
+
+
+def _move(order_id: str, crew_id: str, to: str, why: str) -> Step:
+    async def step(tx: "Tx") -> bool:
+        return await planning.move(tx, order_id, crew_id, to, why=why)
+
+    return step
+
+
+def _route(crew_id: str, stops: Sequence[tuple[str, datetime]]) -> Step:
+    async def step(tx: "Tx") -> bool:
+        planning.route(tx, crew_id, stops)
+        return True
+
+    return step
+
+
+def _advise(crew_id: str, lon: float, lat: float) -> Step:
+    async def step(tx: "Tx") -> bool:
+        planning.advise(tx, crew_id, Location(lon, lat), why=ADVICE)
+        return True
+
+    return step
 
 
 def run_planner(settings: "Settings") -> int:
     """Plan until SIGTERM."""
     configure_logs(settings.log_level, settings.log_format, process="planner")
+    forecaster, solver = Forecaster(), make_solver(settings)
+    planner = Planner(solver)
+
+    async def plan_and_learn(background: Background) -> int:
+        forecaster.look(background)
+        return await planner.tick(background)
 
     async def main() -> int:
-        return await Background(settings, "planner").run(tick, every_s=EVERY_S)
+        solver.start()
+        try:
+            return await Background(settings, "planner").run(plan_and_learn, every_s=EVERY_S)
+        finally:
+            await solver.close()
 
     return asyncio.run(main())

@@ -1,6 +1,6 @@
 """The grab policy of a zone: how long an offer stays sealed, how it widens, when the machine takes over."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 
 from dispatch.errors import Invalid
 from dispatch.problems import problem_of
+from optimizer.grab_chance import PRIOR as GRAB_PRIOR
+from optimizer.grab_chance import GrabChance, latest_assignment_s
 
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 
@@ -18,6 +20,8 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
 
     `ring_s` holds when the offer widens to the neighbouring zones, and when to the city; a single number n means n
     and 2n. `assign_after_s` is when the optimizer assigns what nobody won, or earlier where the deadline asks for it.
+    `leave_to_grabs` is `always`, or `when_safe`: then the machine has at once what the first circle might serve badly
+    (`safe_to_grab`). That costs technicians their choice, and residents less waiting; docs/optimizer.md has figures.
     """
 
     mode: Literal["first", "sealed"] = "sealed"
@@ -26,6 +30,7 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     # Not `tuple[Seconds, Seconds]`: msgspec 0.22 crashes in the garbage collector on a union with a fixed tuple.
     ring_s: Annotated[tuple[Seconds, ...], Meta(min_length=2, max_length=2)] | Seconds = (15.0, 30.0)
     assign_after_s: Seconds = 60.0
+    leave_to_grabs: Literal["always", "when_safe"] = "always"
 
     @property
     def rings(self) -> tuple[float, float]:
@@ -59,13 +64,16 @@ def machine_takes_over(
     *,
     arrival_due: datetime | None,
     best_eta_s: float | None,
+    late_eta_s: float | None = None,
+    chance: GrabChance = GRAB_PRIOR,
     margin_s: float = 20,
 ) -> datetime:
     """Return when assignment takes over: after `assign_after_s`, or earlier where the deadline asks for it.
 
     It is never later than the last moment at which the nearest crew, `best_eta_s` away, can still be at the door at
-    `arrival_due` with `margin_s` to spare. Where no crew can make the deadline any more there is no such moment, and
-    the policy's time stands.
+    `arrival_due` with `margin_s` to spare. It is earlier where the waiting would cost chance, since that crew may take
+    `late_eta_s` (0.9 quantile) and a grab is not to be counted on (`optimizer.grab_chance`), but leaves a sealed
+    window its time. Where no crew can make the deadline any more there is no such moment, and the policy's time stands.
     """
     usual = opened_at + timedelta(seconds=policy.assign_after_s)
     if arrival_due is None or best_eta_s is None:
@@ -73,4 +81,28 @@ def machine_takes_over(
     last = arrival_due - timedelta(seconds=best_eta_s)
     if last < opened_at:
         return usual
-    return min(usual, max(opened_at, last - timedelta(seconds=margin_s)))
+    latest = min(usual, max(opened_at, last - timedelta(seconds=margin_s)))
+    longest_s = (latest - opened_at).total_seconds()
+    wait_s = latest_assignment_s(
+        longest_s=longest_s,
+        due_in_s=(arrival_due - opened_at).total_seconds(),
+        eta_s=best_eta_s,
+        late_eta_s=best_eta_s if late_eta_s is None else late_eta_s,
+        chance=chance,
+    )
+    if policy.mode == "sealed":
+        wait_s = max(wait_s, min(policy.window_s, longest_s))
+    return latest if wait_s >= longest_s else opened_at + timedelta(seconds=wait_s)
+
+
+def safe_to_grab(
+    etas_s: Collection[float], *, best_eta_s: float | None, due_in_s: float | None, margin_s: float = 60
+) -> bool:
+    """Return whether an offer may be left to the crews of its first circle, who are `etas_s` away.
+
+    It may where the nearest crew of the city, `best_eta_s` away, is among them, to `margin_s`, and whoever grabs it can
+    be at the door in time. Where no crew can go, the machine has it, for whoever is freed first and best.
+    """
+    if best_eta_s is None or not etas_s or min(etas_s) > best_eta_s + margin_s:
+        return False
+    return due_in_s is None or max(etas_s) <= due_in_s - margin_s

@@ -6,7 +6,7 @@ order (the city's counter row), so nothing that it has passed can appear later.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +18,7 @@ from dispatch.errors import Unavailable
 from dispatch.events import Logged
 from dispatch.hub import Histories, Hub
 from dispatch.logs import logger
-from dispatch.mirror import Mirror, OrderData
+from dispatch.mirror import Mirror, OrderData, Own
 from dispatch.store import Database
 from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
@@ -27,6 +27,7 @@ from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
+    from geo import TravelTimes
 
 PAGE = 500
 TAIL = 5_000
@@ -48,10 +49,12 @@ def logged(row: Any) -> Logged:
     )
 
 
-async def load_mirror(db: Database, city_id: str, settings: "Settings") -> tuple[Mirror, Histories]:
+async def load_mirror(
+    db: Database, city_id: str, settings: "Settings", travel: "TravelTimes | None" = None
+) -> tuple[Mirror, Histories]:
     """Return a city's mirror and its crews' histories, both from one snapshot of the database."""
     async with db.snapshot() as conn:
-        city = await load_city(conn, city_id, settings)
+        city = await load_city(conn, city_id, settings, travel)
         head = await conn.fetchrow(LOG["head"], city_id)
         mirror = Mirror(city, name=head["name"], epoch=head["epoch"], seq=head["last_seq"])
         orders = await conn.fetch(ORDERS["open_orders"], city_id)
@@ -137,10 +140,20 @@ class Relay:
                 async with self.db.connection() as conn:
                     rows = await conn.fetch(LOG["read_with_particulars"], self.mirror.city.id, self.mirror.seq, PAGE)
                 for row in rows:
-                    await self._tell(row)
+                    if row["seq"] > self.mirror.seq:  # what is this engine's own may have been told meanwhile
+                        await self._tell(row)
                 told += len(rows)
                 if len(rows) < PAGE and not self._zones_due:
                     return told
+
+    def hear(self, own: Sequence[Own]) -> None:
+        """Tell this engine's own events at once where they come next; else they are read with the others."""
+        mirror = self.mirror
+        for one in own:
+            if one.event.seq != mirror.seq + 1 or self._zones_due or one.order.id not in mirror.orders:
+                return
+            mirror.fold_own(one)
+            self._deliver(one.event, one.data)
 
     async def _read_zones(self) -> None:
         """Let the new map be read; raises `Unavailable`, and then it is still to be read."""
@@ -153,9 +166,16 @@ class Relay:
         self._zones_due = False
 
     async def _tell(self, row: Any) -> None:
-        mirror, city = self.mirror, self.mirror.city.id
         event = logged(row)
-        data = mirror.fold(event, row["description"], row["contact"], row["name"])
+        data = self.mirror.fold(event, row["description"], row["contact"], row["name"])
+        if event.kind == "zones.replaced":
+            self._zones_due = True  # before the next page; where that fails, before the next look
+        if self._deliver(event, data) > 100:
+            await asyncio.sleep(0)
+
+    def _deliver(self, event: Logged, data: OrderData | None) -> int:
+        """Send what follows from the event that was folded last; return to how many crews."""
+        mirror, city = self.mirror, self.mirror.city.id
         sent = 0
         if data is not None and event.order is not None and mirror.last_order is not None:
             live = mirror.last_order
@@ -164,14 +184,10 @@ class Relay:
                 sent += 1
             if self.hub.consoles[city]:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live, left=data.left)
-        else:
-            if event.kind == "zones.replaced":
-                self._zones_due = True  # before the next page; where that fails, before the next look
-            if self.hub.consoles[city]:
-                self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
+        elif self.hub.consoles[city]:
+            self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
         self._on_event(event, data)
-        if sent > 100:
-            await asyncio.sleep(0)
+        return sent
 
 
 def event_row(event: Logged) -> dict[str, Any]:

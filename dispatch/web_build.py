@@ -93,19 +93,23 @@ def _is_good(node: str) -> bool:
 
 def build() -> None:
     """Build the pages. Raises `WebBuildFailed` with the way out."""
+    stamp = stamp_of(SOURCES)
+    node = install_packages()
+    _npm(node, ["run", "--silent", "build"])
+    STAMP.write_text(stamp + "\n")
+
+
+def install_packages() -> Node:
+    """Install what building and checking need, where it is not there; return the Node to use, or `WebBuildFailed`."""
     node = good_node()
     if node is None:
         raise WebBuildFailed(
             f"The web apps need Node 20.19 or 22.12 to be built and there is none: 'pip install \"{NODE_WHEEL}\"', "
             f"or set {SKIP}=1 to go without them."
         )
-    environment = {name: value for name, value in os.environ.items() if name != "NODE_ENV"}
-    environment["PATH"] = os.pathsep.join([str(node.folder), environment.get("PATH", "")])
-    stamp = stamp_of(SOURCES)
     if _packages_are_old():
-        _npm(node, ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"], environment)
-    _npm(node, ["run", "--silent", "build"], environment)
-    STAMP.write_text(stamp + "\n")
+        _npm(node, ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"])
+    return node
 
 
 def _packages_are_old() -> bool:
@@ -113,7 +117,9 @@ def _packages_are_old() -> bool:
     return not installed.exists() or installed.stat().st_mtime < (SOURCES / "package-lock.json").stat().st_mtime
 
 
-def _npm(node: Node, arguments: list[str], environment: dict[str, str]) -> None:
+def _npm(node: Node, arguments: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "NODE_ENV"}
+    environment["PATH"] = os.pathsep.join([str(node.folder), environment.get("PATH", "")])
     done = subprocess.run(
         [*node.npm, *arguments],
         cwd=SOURCES,

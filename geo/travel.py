@@ -1,7 +1,8 @@
 """How far and how long from one place to another. Metres on a sphere, whole seconds, WGS-84 degrees, longitude first.
 
 `TravelTimes` is what the rest of the product asks; `MetricTravel` answers it with no road map at all. The axis order
-and the rounding are those of CONTRACT.md section 6.
+and the rounding are those of CONTRACT.md section 6. Where there is no way the answer is infinity, never a guess;
+`geo.travel_fallback` puts one in its place, and counts it.
 """
 
 import math
@@ -17,14 +18,22 @@ Floats = npt.NDArray[np.float64]
 
 
 class TravelTimes(Protocol):
-    """Answers how long a crew takes from place to place."""
+    """Answers how long a crew takes from place to place.
 
-    def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float) -> float:
-        """Return the whole seconds from the first place to the second."""
+    `quantile` asks for the time that this share of the trips does not exceed, above 0 and below 1. A source that
+    knows no spread (`MetricTravel`, a road map) has one answer for all of them; `geo.travel_factors` adds the spread.
+    """
+
+    def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float, *, quantile: float = 0.5) -> float:
+        """Return the whole seconds from the first place to the second; infinity where there is no way."""
         ...
 
-    def matrix(self, origins: npt.ArrayLike, destinations: npt.ArrayLike) -> Floats:
-        """Return seconds of shape (n, m) for n and m rows of (lon, lat)."""
+    def matrix(self, origins: npt.ArrayLike, destinations: npt.ArrayLike, *, quantile: float = 0.5) -> Floats:
+        """Return whole seconds of shape (n, m) for n and m rows of (lon, lat); infinity where there is no way.
+
+        Raises:
+            ValueError: an argument is not rows of two finite numbers, or the quantile not between 0 and 1.
+        """
         ...
 
 
@@ -50,18 +59,20 @@ class MetricTravel:
         """Show the parameters."""
         return f"MetricTravel(speed_mps={self.speed_mps}, detour={self.detour})"
 
-    def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float) -> float:
-        """Return the whole seconds from the first place to the second."""
+    def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float, *, quantile: float = 0.5) -> float:
+        """Return the whole seconds from the first place to the second, the same for every quantile."""
+        check_quantile(quantile)
         return float(math.ceil(distance_m(lon1, lat1, lon2, lat2) * self.detour / self.speed_mps))
 
-    def matrix(self, origins: npt.ArrayLike, destinations: npt.ArrayLike) -> Floats:
-        """Return seconds of shape (n, m) for n and m rows of (lon, lat).
+    def matrix(self, origins: npt.ArrayLike, destinations: npt.ArrayLike, *, quantile: float = 0.5) -> Floats:
+        """Return seconds of shape (n, m) for n and m rows of (lon, lat), the same for every quantile.
 
         Raises:
-            ValueError: an argument is not rows of two finite numbers.
+            ValueError: an argument is not rows of two finite numbers, or the quantile not between 0 and 1.
         """
-        start = np.radians(_rows(origins, "origins"))[:, np.newaxis, :]
-        end = np.radians(_rows(destinations, "destinations"))[np.newaxis, :, :]
+        check_quantile(quantile)
+        start = np.radians(place_rows(origins, "origins"))[:, np.newaxis, :]
+        end = np.radians(place_rows(destinations, "destinations"))[np.newaxis, :, :]
         half = np.sin((end - start) / 2.0) ** 2
         chord = half[..., 1] + np.cos(start[..., 1]) * np.cos(end[..., 1]) * half[..., 0]
         metres = 2.0 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.minimum(chord, 1.0)))
@@ -76,7 +87,14 @@ def distance_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     return 2.0 * EARTH_RADIUS_M * math.asin(math.sqrt(min(chord, 1.0)))
 
 
-def _rows(places: npt.ArrayLike, name: str) -> Floats:
+def check_quantile(quantile: float) -> None:
+    """Raise `ValueError` for a quantile that is not above 0 and below 1."""
+    if not 0.0 < quantile < 1.0:
+        raise ValueError(f"quantile must be above 0 and below 1, not {quantile!r}")
+
+
+def place_rows(places: npt.ArrayLike, name: str) -> Floats:
+    """Return places as an array of shape (n, 2); raise `ValueError` that says `name` for anything else."""
     rows = np.asarray(places, dtype=np.float64)
     if rows.size == 0:
         return rows.reshape(0, 2)

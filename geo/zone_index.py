@@ -47,6 +47,11 @@ class ZoneIndex:
         self._prepared = _PreparedPerThread(self._shapes)
         self._neighbours = Neighbours(self._ids, self._shapes)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the zones, sorted."""
+        return tuple(self._ids)
+
     def locate(self, lon: float, lat: float) -> str | None:
         """Return the id of the zone that a place is in, or None.
 
@@ -97,11 +102,6 @@ class ZoneIndex:
             codes[border] = self._test(lon[border], lat[border], -2 - codes[border])
         found: list[str | None] = self._names[codes].tolist()
         return found
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids of the zones, in the order of the map."""
-        return tuple(self._ids)
 
     def neighbours(self, zone_id: str) -> tuple[str, ...]:
         """Return the ids of the zones next to a zone, sorted: see `geo.neighbours` for what counts.

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from dispatch.cities import add_city
+from dispatch.cities import add_city, load_city
+from dispatch.city import City
+from dispatch.clocks import alarm_at
 from dispatch.config import Settings
 from dispatch.crews import Crew, add_crew, set_shift
-from dispatch.engine import Engine
 from dispatch.grab_desk import GrabDesk
 from dispatch.grabs import Answer, Ask
 from dispatch.intake import ReportedPlace, ReportIn, take_report
@@ -19,6 +20,7 @@ from dispatch.orders import WITH_CREW, Order
 from dispatch.store import Database, Tx
 from dispatch.store.crews import Fix
 from dispatch.store.orders import OrderRows
+from dispatch.store.rows import order_of
 from dispatch.zoning import read_zones, replace_zones
 
 T = TypeVar("T")
@@ -124,21 +126,19 @@ class Town:
         await self.run(lambda tx: set_shift(tx, name, True, fix=fix))
         return name
 
-    async def report(self, zone: int, engine: Engine | None = None, **fields: Any) -> str:
-        """Report a fault in the middle of a zone, as `engine` would, and return the order's id."""
+    async def report(self, zone: int, *, city: City | None = None, **fields: Any) -> str:
+        """Report a fault in the middle of a zone, to the city as an engine sees it, and return the order's id."""
         self.numbers += 1
         order_id = f"{self.id}-o{self.numbers:04d}"
         lon, lat = centre(zone)
         report = ReportIn(channel="test", category="no_heat", severity=2, location=ReportedPlace(lon, lat), **fields)
         async with self.db.connection() as conn:
-            from dispatch.cities import load_city
-
-            city = await load_city(conn, self.id, self.settings)
+            seen = city or await load_city(conn, self.id, self.settings)
 
         async def step(tx: Tx) -> None:
             crews = await tx.crews.all()
             await take_report(
-                tx, report, city=city, crews=crews, report_id=f"r-{order_id}", order_id=order_id, actor="user:test"
+                tx, report, city=seen, crews=crews, report_id=f"r-{order_id}", order_id=order_id, actor="user:test"
             )
 
         await self.run(step)
@@ -170,11 +170,20 @@ class Town:
             f"""SELECT order_id, state, crew_id FROM orders WHERE city_id = $1
                 AND (state IN ({held}) <> (crew_id IS NOT NULL AND state IN ({held}))
                      OR state IN ('offered', 'unzoned', 'held', 'transferred', 'merged', 'cancelled')
-                        AND crew_id IS NOT NULL
-                     OR state = 'offered' AND assign_at IS NULL
-                     OR state <> 'offered' AND (assign_at IS NOT NULL OR offer_due_at IS NOT NULL))"""
+                        AND crew_id IS NOT NULL)"""
         )
         assert not odd, f"an order is nowhere, or in two places: {odd}"
+        for row in await self.fetch(
+            "SELECT * FROM orders LEFT JOIN order_timer USING (city_id, order_id) WHERE city_id = $1"
+        ):
+            order = order_of(row)
+            terms = order.offer
+            for timer, moment in (
+                ("alarm_at", alarm_at(order.clocks)),
+                ("offer_due_at", terms.due_at if terms else None),
+                ("assign_at", terms.assign_at if terms else None),
+            ):
+                assert moment is None or row[timer] is not None, f"{timer} of {order.id} will never come"
         stray = await self.fetch(
             """SELECT g.* FROM crew_grab AS g LEFT JOIN orders AS o ON o.city_id = g.city_id AND o.order_id = g.order_id
                AND o.cycle = g.cycle AND o.state = 'offered' WHERE g.city_id = $1 AND g.reason IS NULL

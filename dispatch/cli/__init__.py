@@ -30,6 +30,9 @@ COMMANDS = {
     "zones": "dispatch.cli.files:zones",
     "reports": "dispatch.cli.files:reports",
     "crew": "dispatch.cli.crew:crew",
+    "simulate": "dispatch.cli.simulate:simulate",
+    "replay": "dispatch.cli.replay:replay",
+    "plan": "dispatch.cli.plan:plan",
     "bench": "dispatch.cli.bench:bench",
 }
 """Every command, in the order of `qiangdan --help`."""

@@ -120,7 +120,12 @@ async def get_candidates(call: Call) -> Page:
         else crew
         for crew in crews
     ]
-    ranked = candidates(order, crews, travel=call.mirror.city.travel, zones=order.offer.zones if order.offer else None)
+    ranked = candidates(
+        order,
+        crews,
+        travel=call.mirror.city.travel_at(call.engine.now()),
+        zones=order.offer.zones if order.offer else None,
+    )
     page, after = page_of(ranked, call.query)
     by_id = {crew.id: crew for crew in crews}
     return Page([_candidate(call, order.public(), by_id[one.crew], one) for one in page], after)
@@ -132,8 +137,8 @@ def _candidate(call: Call, order: PublicOrder, crew: Crew, seen: Candidate) -> C
         order,
         crew,
         [live.order for live in call.mirror.held_orders(crew.id)],
-        travel=call.mirror.city.travel,
-        service_s=call.engine.settings.visits.service_s,
+        travel=call.mirror.city.travel_at(call.engine.now()),
+        service_s=lambda each: call.mirror.city.forecasts.service.of(each.category, each.severity).median_s,
         now=call.engine.now(),
     )
     return CandidateOut(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from mimetypes import guess_type
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from sanic import HTTPResponse, Request
@@ -102,8 +102,12 @@ def mount_pages(app: App, engine: "Engine") -> None:
         from dispatch.demo.population import Population
 
         people = Population.kept_in(engine.settings.data_dir)
-        told = {"crew": people.technician.token, "console": people.dispatcher, "sla": people.monitor} if people else {}
-        return json({app: told.get(app) for app in ("crew", "console", "sla")}, headers={"Cache-Control": "no-store"})
+        told: dict[str, Any] = {"crew": None, "console": None, "sla": None, "crew_at": None}
+        if people is not None:
+            you = people.technician
+            told = {"crew": you.token, "console": people.dispatcher, "sla": people.monitor}
+            told["crew_at"] = {"lon": you.lon, "lat": you.lat}
+        return json(told, headers={"Cache-Control": "no-store"})
 
 
 def _shower(asset: Asset | None):  # type: ignore[no-untyped-def]  # a handler, as Sanic has them

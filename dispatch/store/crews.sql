@@ -49,6 +49,10 @@ JOIN crew AS c ON c.city_id = n.city_id AND c.crew_id = n.crew_id AND c.on_shift
 SELECT lon, lat, accuracy_m, device_at, received_at FROM crew_fix
 WHERE city_id = $1 AND crew_id = $2 AND received_at >= $3 ORDER BY received_at
 
+-- name: first_fixes: where each crew was first heard of within a period
+SELECT DISTINCT ON (crew_id) crew_id, lon, lat FROM crew_fix
+WHERE city_id = $1 AND received_at >= $2 AND received_at < $3 ORDER BY crew_id, received_at
+
 -- name: forget_fixes: whereabouts are deleted after a set time
 DELETE FROM crew_fix WHERE received_at < $1
 

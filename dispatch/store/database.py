@@ -24,6 +24,10 @@ SESSION = {
     "idle_in_transaction_session_timeout": "15s",
 }
 
+BEGIN = "SELECT now(), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
+"""What a transaction begins with: its time, and that rows are looked up one by one, in the order in which a statement
+names them. So two that take the same rows take them in the same order."""
+
 GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -94,7 +98,8 @@ class Database:
         if self._pool is not None:
             pool, self._pool = self._pool, None
             try:
-                await asyncio.wait_for(pool.close(), 3)
+                async with asyncio.timeout(3):
+                    await pool.close()
             except (TimeoutError, *GONE):
                 pool.terminate()
 
@@ -127,7 +132,7 @@ class Database:
                 running = conn.transaction()
                 await running.start()
                 try:
-                    tx = Tx(conn, city_id, await conn.fetchval("SELECT now()"))
+                    tx = Tx(conn, city_id, await conn.fetchval(BEGIN))
                     yield tx
                     await tx.append_events()
                 except BaseException:

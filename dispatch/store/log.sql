@@ -32,6 +32,10 @@ SELECT city_id, last_seq FROM city_log
 -- name: head: where the log of a city ends, and its epoch
 SELECT l.last_seq, c.epoch, c.name FROM city_log AS l JOIN city AS c USING (city_id) WHERE city_id = $1
 
+-- name: city_version: the zones and forecasts in force; another answer says that the city must be loaded anew
+SELECT (SELECT max(version) FROM zone_map WHERE city_id = $1) AS zones,
+       (SELECT max(computed_at) FROM forecast WHERE city_id = $1) AS forecasts
+
 -- name: insert_city: another city
 INSERT INTO city (city_id, name, epoch) VALUES ($1, $2, $3)
 
@@ -89,9 +93,17 @@ RETURNING term
 -- name: free_lease: give a role up at once
 DELETE FROM lease WHERE role = $1 AND holder = $2
 
--- name: changes_since: what else than clocks and widening happened to an order since a version of it
-SELECT kind FROM event
-WHERE city_id = $1 AND order_id = $2 AND (data -> 'order' ->> 'version')::int > $3
-  AND kind NOT IN ('clock.at_risk', 'clock.breached', 'order.updated', 'order.widened', 'order.offered_to',
-                   'order.declined', 'order.stranded', 'order.offered')
-LIMIT 1
+-- name: reported_orders: the orders that came in within a period, as they were then
+SELECT order_id, at, data -> 'order' AS first FROM event
+WHERE city_id = $1 AND kind = 'order.reported' AND at >= $2 AND at < $3 ORDER BY seq
+
+-- name: order_moments: what became of these orders, without what was told of it
+SELECT order_id, at, kind, crew_id, data -> 'order' ->> 'claimed_by' AS claimed_by FROM event
+WHERE city_id = $1 AND order_id = ANY ($2::text[])
+  AND kind IN ('order.claimed', 'order.assigned', 'order.en_route', 'order.arrived', 'order.resolved', 'order.cancelled',
+               'order.merged', 'order.transferred')
+ORDER BY seq
+
+-- name: shifts: when crews came and went, up to a moment
+SELECT crew_id, at, kind = 'crew.shift_started' AS began FROM event
+WHERE city_id = $1 AND kind IN ('crew.shift_started', 'crew.shift_ended') AND at < $2 ORDER BY seq

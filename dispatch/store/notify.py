@@ -62,7 +62,8 @@ async def listen(url: str, heard: Callable[[str], None], began: Callable[[], Non
             began()
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), HEARTBEAT_S)
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await lost.wait()
                 await conn.fetchval("SELECT 1")
         except (*GONE, asyncpg.PostgresError) as error:
             log.debug("not listening", error=type(error).__name__)

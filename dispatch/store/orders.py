@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 ORDERS = load("orders")
 
+UNDO_SURVIVES = (
+    "clock.at_risk",
+    "clock.breached",
+    "order.updated",
+    "order.widened",
+    "order.offered_to",
+    "order.declined",
+    "order.stranded",
+    "order.offered",
+)
+"""Events after which an override can still be undone: they change nothing that a dispatcher decided."""
+
 
 class OrderRows:
     """Reads, locks and saves the orders of one city."""
@@ -46,8 +58,8 @@ class OrderRows:
             None if contact is None else text(contact),
             order.reported_at,
             text(order.clocks),
-            alarm_at(order.clocks),
             text(offer) if offer else None,
+            alarm_at(order.clocks),
             offer.due_at if offer else None,
             offer.assign_at if offer else None,
         )
@@ -76,13 +88,19 @@ class OrderRows:
         return found[order_id]
 
     async def lock_alarmed(self, now: datetime, *, limit: int) -> list[Order]:
-        """Lock the orders whose alarm is due."""
+        """Lock the orders whose alarm may be due: a timer may be early."""
         return [order_of(row) for row in await self._conn.fetch(ORDERS["lock_alarmed"], self._city, now, limit)]
 
     async def save(self, *orders: Order) -> None:
         """Write changed orders, each locked before and exactly one version further."""
         saved = await self._conn.fetch(ORDERS["save_orders"], self._city, text([changes_of(order) for order in orders]))
         assert len(saved) == len(orders), "an order was saved that was not locked, or not one version further"
+
+    async def set_alarms(self, orders: Sequence[Order]) -> None:
+        """Set the timers of locked orders to when their clocks have something to say next."""
+        await self._conn.execute(
+            ORDERS["set_alarms"], self._city, [order.id for order in orders], [alarm_at(o.clocks) for o in orders]
+        )
 
     async def reschedule(self, order: Order, *, offer_due_at: datetime | None, assign_at: datetime | None) -> None:
         """Look at an open offer again at another time; its version does not change."""
@@ -185,6 +203,13 @@ class OrderRows:
     async def mark_undone(self, override_id: str) -> None:
         """Mark an override as taken back."""
         await self._conn.execute(ORDERS["mark_undone"], self._city, override_id)
+
+    async def changed_since(self, order_id: str, version: int) -> str | None:
+        """Return the first event, beside those of `UNDO_SURVIVES`, that changed an order since a version of it."""
+        kind: str | None = await self._conn.fetchval(
+            ORDERS["changes_since"], self._city, order_id, version, list(UNDO_SURVIVES)
+        )
+        return kind
 
     async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
         """Write what the resident says."""

@@ -1,9 +1,14 @@
 -- Orders, their alarms and their offers.
 
--- name: insert_order: a new order
-INSERT INTO orders (city_id, order_id, version, state, cycle, zone, category, severity, lon, lat, address, required_skills,
-                    description, contact, reported_at, clocks, alarm_at, offer, offer_due_at, assign_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+-- name: insert_order: a new order and its timers
+WITH entered AS (
+    INSERT INTO orders (city_id, order_id, version, state, cycle, zone, category, severity, lon, lat, address,
+                        required_skills, description, contact, reported_at, clocks, offer)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    RETURNING city_id, order_id
+)
+INSERT INTO order_timer (city_id, order_id, alarm_at, offer_due_at, assign_at)
+SELECT city_id, order_id, $18, $19, $20 FROM entered
 
 -- name: find_order: one order, not locked
 SELECT * FROM orders WHERE city_id = $1 AND order_id = $2
@@ -14,21 +19,33 @@ SELECT * FROM orders WHERE city_id = $1 AND order_id = ANY ($2::text[])
 -- name: lock_orders: the rows of these orders, locked in a fixed order
 SELECT * FROM orders WHERE city_id = $1 AND order_id = ANY ($2::text[]) ORDER BY order_id FOR NO KEY UPDATE
 
--- name: save_orders: everything of an order that can change, where nobody changed it in between
-UPDATE orders AS o
-SET version = n.version, state = n.state, cycle = n.cycle, zone = n.zone, severity = n.severity, lon = n.lon, lat = n.lat,
-    crew_id = n.crew_id, claimed_by = n.claimed_by, clocks = n.clocks, alarm_at = n.alarm_at, offer = n.offer,
-    offer_due_at = n.offer_due_at, assign_at = n.assign_at, incident = n.incident, unverified = n.unverified,
-    merged_into = n.merged_into, transferred_to = n.transferred_to, excluded = n.excluded
-FROM json_to_recordset($2::json) AS n (
-    order_id text, version int, state text, cycle int, zone text, severity int, lon double precision, lat double precision,
-    crew_id text, claimed_by text, clocks json, alarm_at timestamptz, offer json, offer_due_at timestamptz,
-    assign_at timestamptz, incident text, unverified boolean, merged_into text, transferred_to text, excluded text[])
-WHERE o.city_id = $1 AND o.order_id = n.order_id AND o.version = n.version - 1
-RETURNING o.order_id
+-- name: save_orders: everything of an order that can change, where nobody changed it in between, and its timers
+WITH changed AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($2::json) AS n (
+        order_id text, version int, state text, cycle int, zone text, severity int,
+        lon double precision, lat double precision, crew_id text, claimed_by text, clocks json, offer json,
+        incident text, unverified boolean, merged_into text, transferred_to text, excluded text[],
+        alarm_at timestamptz, offer_due_at timestamptz, assign_at timestamptz)
+), saved AS (
+    UPDATE orders AS o
+    SET version = n.version, state = n.state, cycle = n.cycle, zone = n.zone, severity = n.severity, lon = n.lon,
+        lat = n.lat, crew_id = n.crew_id, claimed_by = n.claimed_by, clocks = n.clocks, offer = n.offer,
+        incident = n.incident, unverified = n.unverified, merged_into = n.merged_into,
+        transferred_to = n.transferred_to, excluded = n.excluded
+    FROM changed AS n
+    WHERE o.city_id = $1 AND o.order_id = n.order_id AND o.version = n.version - 1
+    RETURNING o.order_id, n.alarm_at, n.offer_due_at, n.assign_at
+)
+UPDATE order_timer AS t SET alarm_at = s.alarm_at, offer_due_at = s.offer_due_at, assign_at = s.assign_at
+FROM saved AS s WHERE t.city_id = $1 AND t.order_id = s.order_id
+RETURNING t.order_id
 
--- name: reschedule: look at this open offer again later; nothing about the order changes
-UPDATE orders SET offer_due_at = $3, assign_at = $4 WHERE city_id = $1 AND order_id = $2 AND state = 'offered'
+-- name: reschedule: look at this open offer, which must be locked, again later; nothing about the order changes
+UPDATE order_timer SET offer_due_at = $3, assign_at = $4 WHERE city_id = $1 AND order_id = $2
+
+-- name: set_alarms: when the clocks of these orders, which must be locked, have something to say next
+UPDATE order_timer AS t SET alarm_at = n.alarm_at FROM unnest($2::text[], $3::timestamptz[]) AS n (order_id, alarm_at)
+WHERE t.city_id = $1 AND t.order_id = n.order_id
 
 -- name: insert_round: who was offered an order when the circle grew
 INSERT INTO offer_round (city_id, order_id, cycle, round, ring, at, crews, eta_s, distance_m)
@@ -61,21 +78,40 @@ UNION
 SELECT crew_id FROM crew_command WHERE city_id = $1 AND order_id = $2 AND kind = 'decline:' || $3::int
 
 -- name: open_orders: all work still to be done in a city
-SELECT * FROM orders
-WHERE city_id = $1 AND state NOT IN ('resolved', 'closed', 'merged', 'cancelled') ORDER BY order_id
+SELECT * FROM orders WHERE city_id = $1 AND open ORDER BY order_id
+
+-- name: stop_offer_timers: timers that are due of orders that somebody has by now; the lock keeps a new offer's from it
+WITH gone AS MATERIALIZED (
+    SELECT city_id, order_id FROM orders AS o
+    WHERE state <> 'offered' AND (city_id, order_id) IN (
+        (SELECT city_id, order_id FROM order_timer WHERE offer_due_at <= $1 ORDER BY offer_due_at LIMIT $2)
+        UNION (SELECT city_id, order_id FROM order_timer WHERE assign_at <= $1 ORDER BY assign_at LIMIT $2))
+    ORDER BY city_id, order_id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE order_timer AS t SET offer_due_at = NULL, assign_at = NULL
+FROM gone WHERE t.city_id = gone.city_id AND t.order_id = gone.order_id
 
 -- name: due_offers: offers whose window ends or whose next ring opens, in any city
-SELECT city_id, order_id FROM orders WHERE offer_due_at <= $1 ORDER BY offer_due_at LIMIT $2
+SELECT city_id, order_id FROM order_timer WHERE offer_due_at <= $1 ORDER BY offer_due_at LIMIT $2
 
 -- name: due_assignments: offers that the machine takes over, in any city
-SELECT city_id, order_id FROM orders WHERE assign_at <= $1 ORDER BY severity DESC, assign_at LIMIT $2
+SELECT city_id, order_id FROM order_timer AS t JOIN orders AS o USING (city_id, order_id)
+WHERE t.assign_at <= $1 AND o.state = 'offered' ORDER BY o.severity DESC, t.assign_at LIMIT $2
 
--- name: due_alarms: cities in which a clock has something to say
-SELECT DISTINCT city_id FROM (SELECT city_id FROM orders WHERE alarm_at <= $1 ORDER BY alarm_at LIMIT 1000) AS due
+-- name: in_hand: what the crews of a city hold and have not done yet
+SELECT * FROM orders WHERE city_id = $1 AND open AND state IN ('claimed', 'en_route', 'arrived') ORDER BY order_id
 
--- name: lock_alarmed: orders of a city with an alarm that is due; those that somebody works on are left for the next look
-SELECT * FROM orders WHERE city_id = $1 AND alarm_at <= $2 ORDER BY alarm_at LIMIT $3
-FOR NO KEY UPDATE SKIP LOCKED
+-- name: reported_since: where a city's orders were reported after a moment, oldest first
+SELECT lon, lat, severity, reported_at FROM orders
+WHERE city_id = $1 AND reported_at > $2 AND lon IS NOT NULL ORDER BY reported_at LIMIT $3
+
+-- name: due_alarms: cities in which a clock may have something to say
+SELECT DISTINCT city_id FROM (SELECT city_id FROM order_timer WHERE alarm_at <= $1 ORDER BY alarm_at LIMIT 1000) AS due
+
+-- name: lock_alarmed: orders of a city whose timer is due; those that somebody works on are left for the next look
+SELECT o.* FROM order_timer AS t JOIN orders AS o USING (city_id, order_id)
+WHERE t.city_id = $1 AND t.alarm_at <= $2 ORDER BY t.alarm_at LIMIT $3
+FOR NO KEY UPDATE OF o SKIP LOCKED
 
 -- name: insert_alarms: the alarms that had not fired yet
 INSERT INTO clock_alarm (city_id, order_id, clock, deadline, kind, at)
@@ -110,3 +146,8 @@ UPDATE order_override SET undone = true WHERE city_id = $1 AND override_id = $2
 
 -- name: insert_rating: what the resident says
 INSERT INTO rating (city_id, order_id, at, actor, crew_id, stars, comment, resolved) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: changes_since: what else happened to an order since a version of it, other than the kinds of $4
+SELECT kind FROM event
+WHERE city_id = $1 AND order_id = $2 AND (data -> 'order' ->> 'version')::int > $3 AND kind <> ALL ($4::text[])
+ORDER BY seq LIMIT 1

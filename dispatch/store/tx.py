@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from dispatch.clocks import alarm_at
 from dispatch.store.crews import CrewRows, GrabRow
 from dispatch.store.orders import OrderRows
 from dispatch.store.rows import text
@@ -13,11 +12,32 @@ from dispatch.store.sql import load
 if TYPE_CHECKING:
     import asyncpg
 
+    from crew_client.protocol import Clock
     from dispatch.events import Event
-    from dispatch.orders import Order
 
 LOG = load("log")
 GRABS = load("grabs")
+
+
+class Versioned(Protocol):
+    """An order with its clocks, as it is after a change."""
+
+    @property
+    def version(self) -> int:
+        """The version after the change."""
+        ...
+
+    @property
+    def clocks(self) -> "Mapping[str, Clock]":
+        """The clocks after the change."""
+        ...
+
+
+class Settled(NamedTuple):
+    """What came of a batch: how many answers were new, and whether every winner has his order."""
+
+    answered: int
+    claimed: bool
 
 
 class Tx:
@@ -55,11 +75,12 @@ class Tx:
             [event.data.decode() for event in events],
         )
 
-    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, "tuple[Order, Event]"]) -> int:
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, "tuple[Versioned, Event]"]) -> Settled:
         """Write judged grabs; of those at the places in `won` also the order, its crew's load and its event.
 
-        Crews and orders must be locked, and nothing may be locked after: the city's counter is taken. Returns how many
-        of the grabs were new. The events are all of one kind, by the crews themselves.
+        An order must be open and one version back, its crew on shift and with room, or nothing at all is written and
+        `claimed` is false: then the transaction must be given up. Nothing may be locked after it: the city's counter is
+        taken. The events are all of one kind, by the crews themselves.
         """
         assert not self.events, "the events of a batch of grabs are numbered with it"
         orders = [won[place][0] if place in won else None for place in range(len(grabs))]
@@ -78,9 +99,8 @@ class Tx:
             [grab.reason for grab in grabs],
             [order.version - 1 if order else None for order in orders],
             [text(order.clocks) if order else None for order in orders],
-            [alarm_at(order.clocks) if order else None for order in orders],
             [won[place][1].data.decode() if place in won else None for place in range(len(grabs))],
         )
-        assert row is not None and row["claimed"] == len(won), "an order under lock changed"
+        assert row is not None
         self.last_seq = row["last_seq"]
-        return int(row["answered"])
+        return Settled(row["answered"], row["claimed"])

@@ -32,6 +32,8 @@ class Phone:
         self.context = context
         self.complaints: list[str] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        # A server that is away is no fault of the page's; what the page may not do is.
+        page.on("console", lambda said: self.complaints.append(said.text) if "Security Policy" in said.text else None)
 
     @classmethod
     async def open(cls, browser: Browser, url: str, *, at: tuple[float, float] = (HOME.lon, HOME.lat)) -> "Phone":

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from dispatch import grabs, planner, planning
+from dispatch import grabs, planning
 from dispatch.background import Background
 from dispatch.clockkeeper import ClockKeeper
 from dispatch.config import Settings
 from dispatch.orders import State
+from dispatch.planner import Planner
 from dispatch.policy import GrabPolicy
+from tests.solvers import NoSolver
 from tests.town import Clock, ClockedDatabase, Town
 
 
@@ -45,20 +47,22 @@ async def test_an_order_that_cannot_be_done_holds_up_no_other(database: str, mon
     await keeper.tick(background)
     await keeper.tick(background)
     assert len(tried) == 1, "it is left for a while"
-    due = {row["order_id"]: row["offer_due_at"] for row in await town.fetch("SELECT * FROM orders WHERE city_id = $1")}
+    due = {
+        row["order_id"]: row["offer_due_at"] for row in await town.fetch("SELECT * FROM order_timer WHERE city_id = $1")
+    }
     assert all(due[order] > clock.now for order in orders[1:])
 
     picking = planning.assign_due
 
-    async def assign(tx: Any, order_id: str, *more: Any) -> bool:
+    async def assign(tx: Any, order_id: str, *more: Any, **named: Any) -> bool:
         if order_id == sick:
             raise ValueError("nor here")
-        return await picking(tx, order_id, *more)
+        return await picking(tx, order_id, *more, **named)
 
-    monkeypatch.setattr(planner, "assign_due", assign)
+    monkeypatch.setattr(planning, "assign_due", assign)
     background._left.clear()
     clock.now += timedelta(seconds=60)
-    assert await planner.tick(background) == 2
+    assert await Planner(NoSolver()).tick(background) == 2
     states = [(await town.order(order)).state for order in orders]
     assert states == [State.OFFERED, State.CLAIMED, State.CLAIMED]
     await background.db.close()

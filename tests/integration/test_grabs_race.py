@@ -21,10 +21,10 @@ from dispatch.engine import CityDesk, Engine
 from dispatch.grabs import Acked, Answer, Ask
 from dispatch.orders import State
 from dispatch.overrides import OverrideIn, override
-from dispatch.planner import tick as plan
 from dispatch.policy import GrabPolicy
 from dispatch.store import Database, Tx
 from dispatch.store.crews import CrewRows
+from tests.solvers import plan
 from tests.town import Town, ask
 
 FIRST = GrabPolicy(mode="first", assign_after_s=3600, ring_s=(3600, 3600))

@@ -37,10 +37,10 @@ from dispatch.intake import ContactIn, Place, ReportedPlace, ReportIn, take_repo
 from dispatch.mirror import Mirror
 from dispatch.orders import ACTIONS
 from dispatch.overrides import Action, OverrideIn, override
-from dispatch.planner import tick as plan
 from dispatch.policy import GrabPolicy
 from dispatch.relay import load_mirror
 from dispatch.zoning import place_unzoned
+from tests.solvers import plan
 from tests.town import Clock, ClockedDatabase, Town, centre, zone_map
 
 CREWS = 6

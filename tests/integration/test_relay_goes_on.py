@@ -1,5 +1,7 @@
 """Reading a city's log goes on where it stopped, whatever failed in between."""
 
+import asyncio
+
 import pytest
 
 from dispatch.config import Settings
@@ -52,5 +54,23 @@ async def test_a_map_that_cannot_be_read_stops_nobody_from_being_told_of_the_res
     await town.hire("crew", 0)
     await desk.relay.catch_up()
     assert "crew" in desk.mirror.crews
+    await engine.stop()
+    await db.close()
+
+
+@pytest.mark.parametrize("rounds", range(4))
+async def test_an_engine_stops_also_where_a_hint_to_read_comes_at_the_same_moment(database: str, rounds: int) -> None:
+    db, settings = Database(database), Settings(database_url=database)
+    await Town.found(db, "town", settings)
+    engine = Engine(settings, database)
+    desk = await engine.desk("town")
+    reading = desk.tasks[0]
+    await asyncio.sleep(0.05)
+    desk.look.set()
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    reading.cancel()
+    done, _ = await asyncio.wait([reading], timeout=10)
+    assert done, "on Python 3.11 asyncio.wait_for swallows a cancellation that comes with its result"
     await engine.stop()
     await db.close()

@@ -5,16 +5,13 @@ from datetime import UTC, datetime, timedelta
 from crew_client.protocol import Clock, Location, PublicOrder
 from dispatch.consequences import Consequences, foresee
 from dispatch.crews import Crew
+from geo import MetricTravel, distance_m
 
 NOW = datetime(2026, 12, 1, 8, tzinfo=UTC)
 SERVICE_S = 600.0
 
 
-class OneMinuteADegree:
-    """Travel along a line: a degree of longitude a minute."""
-
-    def seconds(self, lon1: float, lat1: float, lon2: float, lat2: float, /) -> float:
-        return abs(lon2 - lon1) * 60
+A_DEGREE_A_MINUTE = MetricTravel(speed_mps=distance_m(0, 0, 1, 0) / 60, detour=1)
 
 
 def order(id: str, lon: float | None, *, severity: int = 2, state: str = "claimed", due_min: float = 60) -> PublicOrder:
@@ -41,7 +38,7 @@ def crew(at: float | None = 0) -> Crew:
 
 
 def foreseen(given: PublicOrder, held: list[PublicOrder], at: float | None = 0) -> Consequences:
-    return foresee(given, crew(at), held, travel=OneMinuteADegree(), service_s=SERVICE_S, now=NOW)
+    return foresee(given, crew(at), held, travel=A_DEGREE_A_MINUTE, service_s=lambda _: SERVICE_S, now=NOW)
 
 
 def test_an_idle_crew_goes_straight_there_and_delays_nobody() -> None:

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.errors import Invalid
-from dispatch.policy import GrabPolicy, machine_takes_over, read_policy
+from dispatch.policy import GrabPolicy, machine_takes_over, read_policy, safe_to_grab
+from optimizer.grab_chance import GrabChance
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 
 
-def after(policy: GrabPolicy, *, due_in: float | None = None, eta: float | None = None) -> float:
+def after(policy: GrabPolicy, *, due_in: float | None = None, eta: float | None = None, **more: Any) -> float:
     due = None if due_in is None else NOW + timedelta(seconds=due_in)
-    return (machine_takes_over(policy, NOW, arrival_due=due, best_eta_s=eta) - NOW).total_seconds()
+    return (machine_takes_over(policy, NOW, arrival_due=due, best_eta_s=eta, **more) - NOW).total_seconds()
 
 
 def test_the_default_is_the_contracts() -> None:
@@ -48,14 +49,26 @@ def test_the_machine_takes_over_in_time(due_in: float | None, eta: float | None,
     assert after(GrabPolicy(), due_in=due_in, eta=eta) == expected
 
 
-@given(assign_after=st.floats(0, 86400), due_in=st.floats(-3600, 86400), eta=st.floats(0, 7200))
+@given(
+    assign_after=st.floats(0, 86400), due_in=st.floats(-3600, 86400), eta=st.floats(0, 7200), scatter=st.floats(1, 3)
+)
 def test_it_is_never_later_than_the_last_moment_at_which_the_nearest_crew_can_be_in_time(
-    assign_after: float, due_in: float, eta: float
+    assign_after: float, due_in: float, eta: float, scatter: float
 ) -> None:
-    moment = after(GrabPolicy(assign_after_s=assign_after), due_in=due_in, eta=eta)
+    moment = after(GrabPolicy(assign_after_s=assign_after), due_in=due_in, eta=eta, late_eta_s=scatter * eta)
     assert 0 <= moment <= assign_after + 1e-3
     if due_in - eta >= 1e-3:
         assert moment <= due_in - eta + 1e-3
+
+
+def test_where_nobody_is_likely_to_grab_a_tight_order_is_assigned_sooner_but_not_before_its_window_ends() -> None:
+    idle, keen = GrabChance(grabs=0.1, open_s=10_000), GrabChance(grabs=100, open_s=1_000)
+    first = GrabPolicy(mode="first")
+    tight: dict[str, Any] = {"due_in": 900, "eta": 780, "late_eta_s": 1080}
+    assert after(first, **tight, chance=keen) == 60
+    assert 0 < after(first, **tight, chance=idle) < 45
+    assert after(first, due_in=900, eta=200, late_eta_s=280, chance=idle) == 60, "there is time enough"
+    assert after(GrabPolicy(window_s=50), **tight, chance=idle) == 50
 
 
 def test_what_a_zone_leaves_out_is_the_installations() -> None:
@@ -81,3 +94,25 @@ def test_a_wrong_policy_is_pointed_at(raw: dict[str, Any], pointer: str) -> None
     with pytest.raises(Invalid) as caught:
         read_policy(raw, GrabPolicy(), pointer=pointer[:2])
     assert [problem.pointer for problem in caught.value.problems] == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("etas", "best", "due_in", "safe"),
+    [
+        ([100.0, 800.0], 100.0, 900.0, True),
+        ([100.0, 841.0], 100.0, 900.0, False),  # the farthest of the circle could grab it and be late
+        ([161.0], 100.0, 900.0, False),  # somebody nearer stands outside the circle
+        ([], 100.0, 900.0, False),
+        ([], None, 900.0, False),  # nobody can go: whoever is freed first and best
+        ([5000.0], 5000.0, None, True),  # no clock runs
+    ],
+)
+def test_an_offer_is_left_to_grabs_only_where_whoever_grabs_serves_it_well(
+    etas: list[float], best: float | None, due_in: float | None, safe: bool
+) -> None:
+    assert safe_to_grab(etas, best_eta_s=best, due_in_s=due_in) is safe
+
+
+def test_everything_is_left_to_grabs_unless_the_zone_asks_otherwise() -> None:
+    assert GrabPolicy().leave_to_grabs == "always"
+    assert read_policy({"leave_to_grabs": "when_safe"}, GrabPolicy(), pointer="").leave_to_grabs == "when_safe"

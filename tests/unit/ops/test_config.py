@@ -4,6 +4,7 @@ import pytest
 
 from dispatch.config import Settings, load_settings, to_environment
 from dispatch.operator_errors import ConfigError
+from geo import Conditions
 
 
 def settings_of(tmp_path: Path, toml: str = "", **variables: str) -> Settings:
@@ -98,3 +99,35 @@ def test_a_child_process_gets_exactly_the_same_settings(tmp_path: Path) -> None:
 def test_printed_settings_withhold_what_is_secret(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, QIANGDAN_DATABASE_URL="postgresql://u:geheim@h/d", QIANGDAN_ADMIN_TOKEN="g" * 30)
     assert "geheim" not in repr(settings) and "ggg" not in repr(settings)
+
+
+def test_the_kind_of_travel_is_chosen_by_table_or_variables(tmp_path: Path) -> None:
+    town = tmp_path / "town.osm.pbf"
+    town.touch()
+    settings = settings_of(
+        tmp_path,
+        f'[travel]\nkind = "roads"\nfile = "{town}"\n[travel.weather_factors]\nsnow = 1.4\n',
+        QIANGDAN_TRAVEL_WEATHER="snow",
+        QIANGDAN_TRAVEL_HOUR_FACTORS=",".join(["1.5"] * 24),
+    )
+    assert (settings.travel.kind, settings.travel.file) == ("roads", town)
+    assert settings.travel.factors.factor(Conditions(3, "snow")) == pytest.approx(1.5 * 1.4)
+    chosen = settings_of(tmp_path, QIANGDAN_TRAVEL_KIND="osrm", QIANGDAN_TRAVEL_URL="http://osrm:5000").travel
+    assert (chosen.kind, chosen.url) == ("osrm", "http://osrm:5000")
+    assert load_settings(environ=to_environment(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        ('[travel]\nkind = "roads"', "needs file"),
+        ('[travel]\nkind = "roads"\nfile = "/nowhere/town.osm.pbf"', "/nowhere/town.osm.pbf"),
+        ('[travel]\nkind = "osrm"', "needs url"),
+        ('[travel]\nkind = "walk"', "travel.kind"),
+        ("[travel]\nhour_factors = [1, 2]", "travel.hour_factors"),
+        ('[travel]\nweather = "snow"', "'snow'"),
+        ('time_zone = "Asia/Haerbing"', "time_zone"),
+    ],
+)
+def test_a_kind_of_travel_that_cannot_work_is_refused_at_the_start(tmp_path: Path, toml: str, complaint: str) -> None:
+    assert complaint in refusal(tmp_path, toml)

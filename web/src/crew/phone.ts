@@ -1,7 +1,7 @@
 /** The phone app's one composition root: session, what is known, what waits to be sent, where it is, what rings. */
 import { computed, reactive, ref, shallowRef, watch } from "vue";
 
-import type { FromCrew, HandBack, Order, Progress, ToCrew } from "@/api/sockets";
+import type { FromCrew, HandBack, Location, Order, Progress, ToCrew } from "@/api/sockets";
 import { Problem, problemOf } from "@/shared/api";
 import { addressText, newId } from "@/shared/format";
 import { wordFor } from "@/shared/language";
@@ -10,6 +10,7 @@ import { recall, remember } from "@/shared/storage";
 import { wire } from "@/shared/wire-words";
 
 import { allowSound, hush, hushAll, ring, ringing } from "./alarm";
+import { DemoDrive } from "./demo-drive";
 import * as grabs from "./grabs";
 import { fold, heldOrders, type Known, nothingKnown, type OpenOffer, openOffers } from "./mirror";
 import { Outbox } from "./outbox";
@@ -37,7 +38,7 @@ interface Kept {
 }
 
 /** The app of one signed-in technician; `stop` it at sign-out, or where its token is refused. */
-export function startPhone(token: string) {
+export function startPhone(token: string, demoAt: Promise<Location | null>) {
   const kept = readKept();
   const known = reactive<Known>(kept?.known ?? nothingKnown());
   const asOf = ref<number | null>(kept?.asOf ?? null);
@@ -62,7 +63,8 @@ export function startPhone(token: string) {
       else if (word.type === "progress" && word.to === "resolved") finished.value += 1;
     },
   });
-  const whereabouts = new Whereabouts((position) => session.send(position));
+  const drive = demoAt.then((place) => place && new DemoDrive(place));
+  const whereabouts = new Whereabouts((position) => session.send(position), drive);
 
   function hear(message: ToCrew): void {
     const before = new Set(Object.keys(known.offers));
@@ -145,12 +147,17 @@ export function startPhone(token: string) {
     () => known.onShift,
     (on) => {
       keepAwake(on);
-      if (on) whereabouts.start();
+      if (on) void whereabouts.start();
       else {
         whereabouts.stop();
         hushAll();
       }
     },
+    { immediate: true },
+  );
+  watch(
+    () => Object.values(known.orders).find((order) => order.state === "en_route")?.location ?? null,
+    (goal) => void drive.then((van) => van?.goTo(goal)),
     { immediate: true },
   );
   watch(session.state, (state) => state.kind === "ended" && hushAll());

@@ -3,9 +3,16 @@ import { ref } from "vue";
 
 import type { Position } from "@/api/sockets";
 
+import type { DemoDrive } from "./demo-drive";
+
 export type Where =
   | { readonly kind: "off" | "waiting" | "denied" | "unavailable" | "unsupported" | "insecure" }
   | { readonly kind: "known"; readonly accuracy: number; readonly at: number };
+
+interface Fix {
+  readonly coords: Pick<GeolocationCoordinates, "longitude" | "latitude" | "accuracy">;
+  readonly timestamp: number;
+}
 
 const LEAST_MS = 3_000;
 const ASK_EVERY_MS = 6_000;
@@ -16,13 +23,20 @@ export class Whereabouts {
   private watching: number | null = null;
   private timer: ReturnType<typeof setInterval> | undefined;
   private sentAt = 0;
+  private wish = 0;
   private last: Position | null = null;
 
-  /** `send` is called with each fix worth sending. */
-  constructor(private readonly send: (position: Position) => void) {}
+  /** `send` is called with each fix worth sending. A demo's `drive` takes the place of GPS. */
+  constructor(
+    private readonly send: (position: Position) => void,
+    private readonly drive: Promise<DemoDrive | null>,
+  ) {}
 
-  start(): void {
-    if (this.watching !== null) return;
+  async start(): Promise<void> {
+    const wanted = ++this.wish;
+    const drive = await this.drive;
+    if (this.wish !== wanted || this.timer !== undefined) return;
+    if (drive) return this.startDriving(drive);
     if (!("geolocation" in navigator)) return this.cannot("unsupported");
     if (!isSecureContext) return this.cannot("insecure");
     this.where.value = { kind: "waiting" };
@@ -31,8 +45,10 @@ export class Whereabouts {
   }
 
   stop(): void {
+    this.wish += 1;
     if (this.watching !== null) navigator.geolocation.clearWatch(this.watching);
     clearInterval(this.timer);
+    this.timer = undefined;
     this.watching = null;
     this.last = null;
     this.where.value = { kind: "off" };
@@ -43,8 +59,17 @@ export class Whereabouts {
     if (this.last !== null) this.send(this.last);
   }
 
-  private readonly take = ({ coords, timestamp }: GeolocationPosition): void => {
-    if (this.watching === null) return;
+  private startDriving(drive: DemoDrive): void {
+    const look = () => {
+      const { lon, lat } = drive.after(LEAST_MS / 1000);
+      this.take({ coords: { longitude: lon, latitude: lat, accuracy: 8 }, timestamp: Date.now() });
+    };
+    this.timer = setInterval(look, LEAST_MS);
+    look();
+  }
+
+  private readonly take = ({ coords, timestamp }: Fix): void => {
+    if (this.timer === undefined) return;
     this.where.value = { kind: "known", accuracy: Math.round(coords.accuracy), at: Date.now() };
     this.last = {
       type: "position",
@@ -53,7 +78,7 @@ export class Whereabouts {
       accuracy_m: coords.accuracy,
       at: new Date(timestamp).toISOString(),
     };
-    if (Date.now() - this.sentAt < LEAST_MS) return;
+    if (Date.now() - this.sentAt < LEAST_MS - 200) return;
     this.sentAt = Date.now();
     this.send(this.last);
   };

@@ -10,6 +10,8 @@ export interface SignIn {
   readonly token: Readonly<Ref<string | null>>;
   /** A one-time code that the page was opened with, to be exchanged for a token. */
   readonly code: string | null;
+  /** Whether a demo's start page led here. */
+  readonly demo: boolean;
   readonly set: (token: string) => void;
   readonly forget: () => void;
 }
@@ -26,6 +28,7 @@ export function signIn(app: App): SignIn {
   return {
     token,
     code,
+    demo: given.has("demo"),
     set: (fresh) => {
       token.value = fresh;
       remember(key, fresh);

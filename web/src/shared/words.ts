@@ -21,10 +21,7 @@ export const common = dictionary(
     failed: "出错了",
     retry: "再试一次",
     cancel: "取消",
-    close: "关闭",
     unreachable: "连不上服务器",
-    severityOf: (level: number, word: string) => `${level} 级 ${word}`,
-    unreadable: "这个浏览器太旧，不能使用",
   },
   {
     otherLanguage: "中文",
@@ -45,9 +42,6 @@ export const common = dictionary(
     failed: "Something went wrong",
     retry: "Try again",
     cancel: "Cancel",
-    close: "Close",
     unreachable: "The server cannot be reached",
-    severityOf: (level, word) => `Level ${level}, ${word}`,
-    unreadable: "This browser is too old",
   },
 );

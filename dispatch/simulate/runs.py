@@ -1,0 +1,66 @@
+"""From a scenario to what a day under a policy came to: the one call that commands, benchmarks and tests make."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from crew_client.protocol import Location
+from dispatch.cities import bare_city
+from dispatch.city import City
+from dispatch.config import Settings
+from dispatch.simulate.behaviour import CrewBehaviour
+from dispatch.simulate.day import Day
+from dispatch.simulate.policies import POLICIES
+from dispatch.simulate.results import TARGET_S, Summary, Visit, summarise
+from dispatch.simulate.scenario import Scenario, ScenarioReport, read_scenario, read_zones
+from geo import Zone
+
+
+class Outcome(Struct, frozen=True):
+    """What a day under a policy came to."""
+
+    policy: str
+    visits: Sequence[Visit]
+    summary: Summary
+
+
+class Comparison(Struct, frozen=True):
+    """One scenario, its zones, and what it came to under each policy; `zone_of` has the zone of each report."""
+
+    scenario: Scenario
+    zones: Sequence[Zone]
+    zone_of: Mapping[str, str | None]
+    outcomes: Sequence[Outcome]
+    seed: int | None
+
+    def late(self, outcome: Outcome) -> set[str]:
+        """Return the reports that nobody had reached after 15 minutes."""
+        in_time = {visit.report.id for visit in outcome.visits if visit.response_s <= TARGET_S}
+        return {report.id for report in self.scenario.reports} - in_time
+
+    def unserved(self, outcome: Outcome) -> list[ScenarioReport]:
+        """Return the reports that nobody ever reached."""
+        served = {visit.report.id for visit in outcome.visits}
+        return [report for report in self.scenario.reports if report.id not in served]
+
+
+def prepare(folder: Path, settings: Settings) -> tuple[Scenario, City]:
+    """Read a scenario folder, and its city with the installation's grab policy; raise `OperatorError`."""
+    scenario = read_scenario(folder)
+    city = bare_city(scenario.name, settings)
+    drives = {"travel": scenario.travel, "factors": scenario.factors, "weather": scenario.weather}
+    return scenario, msgspec.structs.replace(read_zones(folder, city), **drives)
+
+
+def simulate(scenario: Scenario, city: City, policy: str, *, behaviour: CrewBehaviour, seed: int) -> Outcome:
+    """Run a day; the same arguments give the same outcome."""
+    visits = Day(scenario, city, POLICIES[policy], behaviour=behaviour, seed=seed).run()
+    return Outcome(policy, visits, summarise(len(scenario.reports), visits))
+
+
+def compare(scenario: Scenario, city: City, outcomes: Sequence[Outcome], *, seed: int | None) -> Comparison:
+    """Set outcomes of the same scenario side by side."""
+    zone_of = {report.id: city.locate(Location(report.lon, report.lat)) for report in scenario.reports}
+    return Comparison(scenario, city.zones.zone_map.zones if city.zones else (), zone_of, outcomes, seed)

@@ -1,0 +1,168 @@
+"""Where the planner's questions are answered: in a child process that is killed at its limit, or on a Dask cluster.
+
+Both take a question and give the answer, or raise `SolverFailed`, whatever happened there: it hung, it crashed, it was
+killed, the cluster is away. A failed solve costs one plan and nothing else.
+"""
+
+import asyncio
+import os
+from concurrent.futures import Future
+from contextlib import suppress
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dispatch.logs import logger
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+    from dispatch.config import Settings
+    from optimizer.rolling import Answer, Question
+
+GRACE_S = 1.0
+"""How much longer than its search a solve may take, for what is before and behind it."""
+log = logger("solver")
+
+
+class SolverFailed(Exception):
+    """No answer came; the message says why."""
+
+
+class Solver(Protocol):
+    """Answers questions somewhere else."""
+
+    def start(self) -> None:
+        """Begin to make ready what it runs on; until it is, `solve` fails at once."""
+        ...
+
+    async def solve(self, question: "Question", *, seconds: float) -> "Answer":
+        """Return the answer; the search takes at most `seconds`. Raises `SolverFailed`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it runs on."""
+        ...
+
+
+def make_solver(settings: "Settings") -> Solver:
+    """Return the solver that the settings ask for."""
+    return DaskSolver(settings.solver_url) if settings.solver_url else LocalSolver()
+
+
+def answer_within(question: "Question", seconds: float) -> "Answer":
+    """Answer a question here and now; what runs in the child process, and on the cluster."""
+    from optimizer.rolling import answer
+    from optimizer.stopping import Seconds
+
+    return answer(question, stop=Seconds(seconds))
+
+
+class LocalSolver:
+    """One child process, started again after it was killed."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPool | None = None
+        self._ready: Future[None] | None = None
+
+    def start(self) -> None:
+        """Start the child, and let it load and compile the search: some seconds, the first time ever half a minute."""
+        from pebble import ProcessPool
+
+        if self._pool is None or not self._pool.active:
+            # Spawned, not forked: the planner has threads, and a loop that a copy must not run.
+            self._pool = ProcessPool(max_workers=1, initializer=_be_last, context=get_context("spawn"))
+        self._ready = self._pool.schedule(_make_ready)
+
+    async def solve(self, question: "Question", *, seconds: float) -> "Answer":
+        """Answer in the child; it is killed where it takes longer than it may."""
+        from pebble import ProcessExpired
+
+        if self._ready is None or (self._ready.done() and self._ready.exception() is not None):
+            self.start()
+        assert self._pool is not None and self._ready is not None
+        if not self._ready.done():
+            raise SolverFailed("its process is still starting")
+        limit_s = seconds + GRACE_S
+        future: Future[Answer] = self._pool.schedule(answer_within, args=[question, seconds], timeout=limit_s)
+        try:
+            async with asyncio.timeout(limit_s + GRACE_S):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            future.cancel()  # kills the child where it is at it
+            self._ready = None
+            raise SolverFailed(f"no answer within {limit_s:g} s") from None
+        except ProcessExpired as error:
+            self._ready = None
+            raise SolverFailed(f"the solver's process died with status {error.exitcode}") from None
+        except Exception as error:
+            raise SolverFailed(f"{type(error).__name__}: {error}") from error
+
+    async def close(self) -> None:
+        """Kill the child."""
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
+            await asyncio.to_thread(self._pool.join, 3)
+
+
+def _be_last() -> None:
+    """Let everybody else's work go first."""
+    with suppress(OSError):
+        os.nice(5)
+
+
+def _make_ready() -> None:
+    """Load the search, compiled."""
+    from optimizer.solving import ready
+
+    ready()
+
+
+class DaskSolver:
+    """A cluster of workers that have this product installed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: Any = None
+
+    def start(self) -> None:
+        """Nothing: it connects with its first question."""
+
+    async def solve(self, question: "Question", *, seconds: float) -> "Answer":
+        """Answer on one of the workers; where it takes too long it is given up there."""
+        limit_s = seconds + GRACE_S
+        future: Any = None
+        try:
+            async with asyncio.timeout(limit_s + GRACE_S):
+                client = await self._connect()
+                future = client.submit(answer_within, question, seconds, pure=False)
+                found: Answer = await future
+                return found
+        except TimeoutError:
+            raise SolverFailed(f"the cluster gave no answer within {limit_s:g} s") from None
+        except Exception as error:
+            await self._disconnect()
+            raise SolverFailed(f"the cluster failed: {type(error).__name__}: {error}") from error
+        finally:
+            if future is not None and not future.done():
+                with suppress(Exception):
+                    await future.cancel(force=True)
+
+    async def _connect(self) -> Any:
+        if self._client is None:
+            from distributed import Client
+
+            self._client = await Client(  # type: ignore[no-untyped-call]  # Dask leaves it untyped
+                self._url, asynchronous=True, timeout=GRACE_S, set_as_default=False
+            )
+            log.info("solving on a cluster", url=self._url)
+        return self._client
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.close(timeout=1)
+
+    async def close(self) -> None:
+        """Leave the cluster."""
+        await self._disconnect()

@@ -1,0 +1,95 @@
+"""`assign_now`: which crew goes to which of a few new jobs, at once and exactly.
+
+Each crew's plan stays as it is; each new job is put where it costs that crew least, at most one new job a crew, and
+the cheapest matching is found exactly (Jonker and Volgenant 1987, in scipy). What is left over is matched again
+behind what was just given.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from optimizer import schedule
+from optimizer.problem import Crew, Job, Problem, check
+from optimizer.schedule import Infeasible
+
+CANDIDATES = 24
+"""So many of the nearest crews that may are priced for each job."""
+
+
+def assign_now(
+    problem: Problem, new: Collection[str], *, initial: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Return the ids of each crew's jobs in order, the `new` ones put among those of `initial` where that costs least.
+
+    A job that no candidate can do is in no crew's list; `reasons.explain` says why.
+
+    Raises:
+        ProblemError: the problem is not sound.
+    """
+    check(problem)
+    by_id = {job.id: job for job in problem.jobs}
+    lines = {crew.id: _line(crew, by_id, initial or {}, new) for crew in problem.crews}
+    waiting = sorted((by_id[each] for each in new if each in by_id), key=lambda job: -job.weight)
+    committed = {each for crew in problem.crews for each in crew.committed}
+    waiting = [job for job in waiting if job.id not in committed]
+    while waiting:
+        given = _match(problem, lines, waiting)
+        if not given:
+            break
+        for crew_id, (job, at) in given.items():
+            lines[crew_id].insert(at, job)
+        placed = {job.id for job, _ in given.values()}
+        waiting = [job for job in waiting if job.id not in placed]
+    return {crew: tuple(job.id for job in line) for crew, line in lines.items()}
+
+
+def _line(
+    crew: Crew, by_id: Mapping[str, Job], initial: Mapping[str, Sequence[str]], new: Collection[str]
+) -> list[Job]:
+    rest = [each for each in initial.get(crew.id, ()) if each in by_id and each not in crew.committed]
+    return [by_id[each] for each in (*crew.committed, *(each for each in rest if each not in new))]
+
+
+def _match(problem: Problem, lines: Mapping[str, list[Job]], waiting: Sequence[Job]) -> dict[str, tuple[Job, int]]:
+    """Return for each crew that gets one of the jobs which, and where in its line."""
+    forbidden = 1e18
+    costs = np.full((len(waiting), len(problem.crews)), forbidden)
+    places = np.zeros(costs.shape, dtype=np.int64)
+    for row, job in enumerate(waiting):
+        for column in _candidates(problem, lines, job):
+            found = _cheapest_place(problem, problem.crews[column], lines[problem.crews[column].id], job)
+            if found is not None:
+                costs[row, column], places[row, column] = found
+    rows, columns = linear_sum_assignment(costs)
+    return {
+        problem.crews[column].id: (waiting[row], int(places[row, column]))
+        for row, column in zip(rows, columns, strict=True)
+        if costs[row, column] < forbidden
+    }
+
+
+def _candidates(problem: Problem, lines: Mapping[str, list[Job]], job: Job) -> list[int]:
+    """Return the rows of the crews that may do the job, the nearest by the clock first."""
+    able = [
+        (crew.earliest + max(int(problem.travel[crew.profile][crew.start, job.place]), 0), len(lines[crew.id]), row)
+        for row, crew in enumerate(problem.crews)
+        if job.skills <= crew.skills and crew.id not in job.excluded
+    ]
+    idle_first = sorted(able, key=lambda each: (each[0] + 1800 * each[1], each[2]))
+    return [row for _, _, row in idle_first[:CANDIDATES]]
+
+
+def _cheapest_place(problem: Problem, crew: Crew, line: list[Job], job: Job) -> tuple[float, int] | None:
+    before = schedule.price(problem, crew, schedule.walk(problem, crew, line))
+    best: tuple[float, int] | None = None
+    for at in range(len(crew.committed), len(line) + 1):
+        try:
+            route = schedule.walk(problem, crew, [*line[:at], job, *line[at:]])
+        except Infeasible:
+            continue
+        more = float(schedule.price(problem, crew, route) - before)
+        if best is None or more < best[0]:
+            best = more, at
+    return best

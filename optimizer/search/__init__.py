@@ -1,0 +1,1 @@
+"""The compiled local search. `arrays` says what it works on, `annealing` is its loop."""

@@ -1,0 +1,206 @@
+"""Larger changes: strings of neighbouring jobs are taken out and put back greedily where they cost least.
+
+Slack induction by string removals (Christiaens and Vanden Berghe 2020, "Slack induction by string removals for vehicle
+routing problems"), with its order of insertion and its blinks.
+"""
+
+import numpy as np
+
+from optimizer.search.arrays import PLACE, RANK, SERVICE, SKIP, Arrays
+from optimizer.search.chance import below, uniform
+from optimizer.search.compiled import compiled
+from optimizer.search.routes import put, strike, take
+from optimizer.search.state import BEST_STANDS, COST, MISSED, OUT, Numbers, State
+from optimizer.search.walking import FROM_START, NOWHERE, trial
+
+LONGEST = 10
+"""The most jobs taken out of one route."""
+AVERAGE = 10.0
+"""Jobs taken out, on average."""
+BLINK = 0.01
+"""How often a place is overlooked."""
+FEW = 48
+"""Up to so many crews all are tried for each job."""
+
+
+@compiled
+def rebuild(p: Arrays, s: State, heat: float) -> None:
+    """Take jobs out, put them back, keep the outcome where Metropolis takes it and no more is left out than before."""
+    n = p.jobs.shape[0]
+    missed, cost = s.counts[MISSED], s.totals[COST]
+    _take_out(p, s, below(s.random, n))
+    _put_back(p, s)
+    more = s.totals[COST] - cost
+    allowed = -heat * np.log(1.0 - uniform(s.random))
+    if s.counts[MISSED] < missed or (s.counts[MISSED] == missed and more <= allowed):
+        if s.counts[BEST_STANDS] and (more > 0.0 and s.counts[MISSED] == missed):
+            _copy_kept_best(s)
+        for k in range(s.size.shape[0]):
+            s.kept_size[k] = -1
+        return
+    _restore(p, s)
+
+
+@compiled
+def _take_out(p: Arrays, s: State, seed: int) -> None:
+    n, served = p.jobs.shape[0], 0
+    for k in range(s.size.shape[0]):
+        served += min(s.size[k], 1)
+    mean = max((n - s.counts[OUT]) / max(served, 1), 1.0)
+    longest = min(float(LONGEST), mean)
+    strings = int(1.0 + uniform(s.random) * max(4.0 * AVERAGE / (1.0 + longest) - 1.0, 1.0))
+    for turn in range(-1, p.near.shape[1]):
+        if strings <= 0:
+            return
+        j = seed if turn < 0 else p.near[seed, turn]
+        k = s.route_of[j]
+        if k < 0 or s.kept_size[k] >= 0:
+            continue
+        most = min(longest, float(s.size[k]))
+        _cut(p, s, k, s.at[j], int(1.0 + uniform(s.random) * most))
+        strings -= 1
+
+
+@compiled
+def _cut(p: Arrays, s: State, k: int, q: int, length: int) -> None:
+    """Take a string of jobs with the one at `q` out of a route, sometimes leaving some of its middle in."""
+    _keep(s, k)
+    size = s.size[k]
+    spared = 0
+    if length > 1 and uniform(s.random) < 0.5:
+        while length + spared < size and uniform(s.random) > 0.01:
+            spared += 1
+            if uniform(s.random) < 0.5:
+                break
+    length = min(length + spared, size)
+    lowest, highest = max(0, q - length + 1), min(q, size - length)
+    first = lowest + below(s.random, highest - lowest + 1)
+    hole = first + below(s.random, length - spared + 1)
+    new, count = s.scratch[0], 0
+    for x in range(size):
+        if not first <= x < first + length or hole <= x < hole + spared:
+            new[count] = s.routes[k, x]
+            count += 1
+    if trial(p, s, k, new, p.flags[FROM_START], count, np.inf) == np.inf:
+        return  # without them there is no way from one of the others to the next
+    for x in range(first, first + length):
+        if not hole <= x < hole + spared:
+            strike(p, s, s.routes[k, x])
+    put(p, s, k, new, p.flags[FROM_START], count)
+
+
+@compiled
+def _put_back(p: Arrays, s: State) -> None:
+    count = s.counts[OUT]
+    order = below(s.random, 4)
+    for x in range(count):
+        j = s.out[x]
+        key = uniform(s.random)
+        if order == 1:
+            key = p.worth[j, RANK]
+        elif order == 2:
+            key = -float(p.travel[0, p.jobs[j, PLACE], p.jobs[s.out[0], PLACE]])
+        elif order == 3:
+            key = -float(p.jobs[j, SERVICE])
+        if p.missed[j] == 0:
+            key += 1e12
+        y = x  # insertion sort: the few that are out
+        while y > 0 and s.keys[y - 1] > key:
+            s.keys[y], s.waiting[y] = s.keys[y - 1], s.waiting[y - 1]
+            y -= 1
+        s.keys[y], s.waiting[y] = key, j
+    for x in range(count):
+        insert(p, s, s.waiting[x])
+
+
+@compiled
+def insert(p: Arrays, s: State, j: int) -> None:
+    """Put a job that is left out where it costs least; it stays out where that is nowhere, or it is not worth it."""
+    m = s.size.shape[0]
+    best, best_k, best_q = np.inf, p.flags[NOWHERE], p.flags[FROM_START]
+    if p.missed[j] == 0:
+        best = p.worth[j, SKIP]
+    if m <= FEW:
+        for k in range(m):
+            best, best_k, best_q = _best_place(p, s, j, k, best, best_k, best_q)
+    else:
+        for turn in range(p.near.shape[1]):
+            k = s.route_of[p.near[j, turn]]
+            if k >= 0:
+                best, best_k, best_q = _best_place(p, s, j, k, best, best_k, best_q)
+        for _ in range(FEW // 3):
+            best, best_k, best_q = _best_place(p, s, j, below(s.random, m), best, best_k, best_q)
+        for k in range(m):
+            if s.kept_size[k] >= 0 or (best_k < 0 and p.missed[j] > 0):
+                best, best_k, best_q = _best_place(p, s, j, k, best, best_k, best_q)
+    if best_k < 0:
+        return
+    _keep(s, best_k)
+    new = s.scratch[0]
+    _with(new, s.routes[best_k], s.size[best_k], j, best_q)
+    take(p, s, j)
+    put(p, s, best_k, new, best_q, s.size[best_k] + 1)
+
+
+@compiled
+def _best_place(p: Arrays, s: State, j: int, k: int, best: float, best_k: int, best_q: int) -> tuple[float, int, int]:
+    if p.allowed[k, j] == 0:
+        return best, best_k, best_q
+    new, size = s.scratch[0], s.size[k]
+    _with(new, s.routes[k], size, j, p.flags[FROM_START])
+    for q in range(size + 1):
+        if q > 0:
+            new[q - 1] = s.routes[k, q - 1]
+            new[q] = j
+        if uniform(s.random) < BLINK:
+            continue
+        more = trial(p, s, k, new, q, size + 1, best + s.cost[k]) - s.cost[k]
+        if more < best:
+            best, best_k, best_q = more, k, q
+    return best, best_k, best_q
+
+
+@compiled
+def _with(new: Numbers, route: Numbers, size: int, j: int, q: int) -> None:
+    for x in range(q):
+        new[x] = route[x]
+    new[q] = j
+    for x in range(q, size):
+        new[x + 1] = route[x]
+
+
+@compiled
+def _keep(s: State, k: int) -> None:
+    """Keep a route as it is before the ruin."""
+    if s.kept_size[k] >= 0:
+        return
+    s.kept_size[k] = s.size[k]
+    for x in range(s.size[k]):
+        s.kept[k, x] = s.routes[k, x]
+
+
+@compiled
+def _restore(p: Arrays, s: State) -> None:
+    for k in range(s.size.shape[0]):
+        if s.kept_size[k] >= 0:
+            for x in range(s.size[k]):
+                strike(p, s, s.routes[k, x])
+    for k in range(s.size.shape[0]):
+        if s.kept_size[k] >= 0:
+            for x in range(s.kept_size[k]):
+                if s.route_of[s.kept[k, x]] < 0:
+                    take(p, s, s.kept[k, x])
+            put(p, s, k, s.kept[k], p.flags[FROM_START], s.kept_size[k])
+            s.kept_size[k] = -1
+
+
+@compiled
+def _copy_kept_best(s: State) -> None:
+    """Write the routes as they were before the ruin into the best."""
+    for k in range(s.size.shape[0]):
+        kept = s.kept_size[k] >= 0
+        size = s.kept_size[k] if kept else s.size[k]
+        s.best_size[k] = size
+        for x in range(size):
+            s.best[k, x] = s.kept[k, x] if kept else s.routes[k, x]
+    s.counts[BEST_STANDS] = 0

@@ -1,0 +1,231 @@
+"""VROOM's JSON to a `Problem`: every fault is named by its place in the document."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from geo.travel import MetricTravel
+from optimizer.problem import MAX_LEG, UNREACHABLE, Crew, Fault, Job, Matrix, Problem, ProblemError, check, fault_of
+from optimizer.vroom.shapes import Document, Former, JobShape, Matrices, StepOut, Vehicle
+
+T = TypeVar("T")
+
+NOT_KEPT = {
+    "shipments": "shipments are not planned: give each end as a job with `pickup` or `delivery`",
+    "breaks": "breaks are not planned: give the vehicle a `time_window`, or two vehicles with one each",
+    "costs": "costs of vehicles are not planned: the objective is lateness, then travel time",
+    "max_tasks": "a limit on tasks is not planned: use `capacity` with an amount of 1 a job",
+    "max_travel_time": "a limit on travel time is not planned: use `time_window`",
+    "max_distance": "a limit on distance is not planned: use `time_window`",
+    "steps": "steps are not read: give them as a former output by --initial",
+}
+_NAMES = {"crews": "vehicles", "committed": "steps", "place": "location_index"}
+
+
+def read(text: bytes) -> Problem:
+    """Return the problem of a document. Its ids are those of the document, as text.
+
+    Raises:
+        ProblemError: it is no JSON, not of this form, or contradicts itself.
+    """
+    document = _decode(text, Document)
+    faults = [*_places(document)]
+    if faults:
+        raise ProblemError(tuple(faults))
+    profiles = sorted({(vehicle.profile, vehicle.speed_factor) for vehicle in document.vehicles}) or [("car", 1.0)]
+    travel = _matrices(document, profiles)
+    by_index = bool(document.matrices)
+    index = _Places()
+    problem = Problem(
+        crews=tuple(_crew(each, index, profiles, by_index=by_index) for each in document.vehicles),
+        jobs=tuple(_job(each, index, by_index=by_index) for each in document.jobs),
+        travel=travel if by_index else index.travel(profiles),
+    )
+    try:
+        check(problem)
+    except ProblemError as error:
+        raise ProblemError(
+            tuple(Fault(_in_their_words(fault.pointer), fault.detail) for fault in error.faults)
+        ) from None
+    return problem
+
+
+def read_former(text: bytes) -> Former:
+    """Return a former output.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    return _decode(text, Former)
+
+
+def begun(problem: Problem, former: Former) -> Problem:
+    """Return the problem with what has begun by then committed: steps that a crew set out for by its earliest time."""
+    known = {job.id for job in problem.jobs}
+    routes = {str(route.vehicle): route.steps for route in former.routes}
+    crews, taken = [], set[str]()
+    for crew in problem.crews:
+        kept: list[str] = []
+        left = 0
+        for number, step in enumerate(routes.get(crew.id, ())):
+            if step.type == "job" and str(step.id) in known and str(step.id) not in taken:
+                if number > 0 and left > crew.earliest:
+                    break
+                kept.append(str(step.id))
+                taken.add(str(step.id))
+            left = _leaves(step)
+        crews.append(msgspec.structs.replace(crew, committed=tuple(kept)))
+    return msgspec.structs.replace(problem, crews=tuple(crews))
+
+
+def orders_of(former: Former) -> dict[str, tuple[str, ...]]:
+    """Return the ids of each vehicle's jobs in order."""
+    return {
+        str(route.vehicle): tuple(str(step.id) for step in route.steps if step.type == "job") for route in former.routes
+    }
+
+
+def _leaves(step: StepOut) -> int:
+    return step.arrival + step.waiting_time + step.setup + step.service
+
+
+def _decode(text: bytes, kind: type[T], under: str = "") -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        raise ProblemError((_explained(fault_of(error, under)),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProblemError((Fault("", f"is not JSON: {error}"),)) from None
+    except RecursionError:
+        raise ProblemError((Fault("", "is nested too deep"),)) from None
+
+
+def _explained(fault: Fault) -> Fault:
+    for name, way_out in NOT_KEPT.items():
+        if f"unknown field `{name}`" in fault.detail:
+            return Fault(f"{fault.pointer}/{name}", way_out)
+    return fault
+
+
+def _places(document: Document) -> Iterator[Fault]:
+    """Look whether each place is given in the one way that the document asks for, and lies on the map."""
+    indexed = bool(document.matrices)
+    for number, vehicle in enumerate(document.vehicles):
+        at = f"/vehicles/{number}"
+        if (vehicle.start_index if indexed else vehicle.start) is None:
+            yield Fault(f"{at}/{'start_index' if indexed else 'start'}", "is missing: a vehicle starts somewhere")
+        yield from _off_map(f"{at}/start", None if indexed else vehicle.start)
+        yield from _off_map(f"{at}/end", None if indexed else vehicle.end)
+        if vehicle.time_window is not None and vehicle.time_window[0] > vehicle.time_window[1]:
+            yield Fault(f"{at}/time_window", "ends before it begins")
+        if indexed and vehicle.profile not in document.matrices:
+            yield Fault(f"{at}/profile", f"there is no matrix for {vehicle.profile}")
+    for number, job in enumerate(document.jobs):
+        at = f"/jobs/{number}"
+        if (job.location_index if indexed else job.location) is None:
+            name = "location_index" if indexed else "location"
+            yield Fault(f"{at}/{name}", "is missing: a job is somewhere")
+        yield from _off_map(f"{at}/location", None if indexed else job.location)
+
+
+def _off_map(at: str, place: Sequence[float] | None) -> Iterator[Fault]:
+    if place is None:
+        return
+    for number, (name, most) in enumerate((("longitude", 180.0), ("latitude", 90.0))):
+        if not -most <= place[number] <= most:
+            yield Fault(f"{at}/{number}", f"{place[number]} is no {name}: it is not between -{most:g} and {most:g}")
+
+
+def _matrices(document: Document, profiles: Sequence[tuple[str, float]]) -> tuple[Matrix, ...]:
+    if not document.matrices:
+        return ()
+    tables: dict[str, Matrix] = {}
+    size: int | None = None
+    for name, raw in document.matrices.items():
+        under = f"/matrices/{_escaped(name)}"
+        rows, at = _decode(bytes(raw), Matrices, under).durations, f"{under}/durations"
+        size = len(rows) if size is None else size
+        if len(rows) != size:
+            raise ProblemError((Fault(at, f"has {len(rows)} rows where another profile's has {size}"),))
+        for number, row in enumerate(rows):
+            if len(row) != len(rows):
+                raise ProblemError(
+                    (Fault(f"{at}/{number}", f"has {len(row)} columns in a matrix of {len(rows)} rows"),)
+                )
+        tables[name] = np.array(
+            [[UNREACHABLE if leg is None else leg for leg in row] for row in rows], dtype=np.int32
+        ).reshape(len(rows), len(rows))
+    names = [profile for profile in profiles if profile[0] in tables] or [(next(iter(tables)), 1.0)]
+    return tuple(_at_speed(tables[name], factor) for name, factor in names)
+
+
+def _at_speed(table: Matrix, factor: float) -> Matrix:
+    if factor == 1.0:
+        return table
+    slower = np.minimum(np.ceil(table / factor), MAX_LEG).astype(np.int32)
+    return np.where(table < 0, np.int32(UNREACHABLE), slower)
+
+
+class _Places:
+    """The coordinates that were named, each once, in the order in which they were first."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[float, float], int] = {}
+
+    def row(self, place: Sequence[float]) -> int:
+        return self.rows.setdefault((place[0], place[1]), len(self.rows))
+
+    def travel(self, profiles: Sequence[tuple[str, float]]) -> tuple[Matrix, ...]:
+        """Return whole seconds by great circle, detour and speed, for each profile and speed."""
+        places = np.array(list(self.rows), dtype=np.float64).reshape(-1, 2)
+        metric = MetricTravel()
+        seconds = metric.matrix(places, places)
+        return tuple(np.ceil(seconds / factor).astype(np.int32) for _, factor in profiles)
+
+
+def _crew(vehicle: Vehicle, index: _Places, profiles: Sequence[tuple[str, float]], *, by_index: bool) -> Crew:
+    opens, closes = vehicle.time_window or (0, None)
+    end: Any = vehicle.end_index if by_index else vehicle.end
+    start: Any = vehicle.start_index if by_index else vehicle.start
+    return Crew(
+        id=str(vehicle.id),
+        start=start if by_index else index.row(start),
+        end=end if by_index or end is None else index.row(end),
+        earliest=opens,
+        shift_end=closes,
+        skills=frozenset(map(str, vehicle.skills)),
+        capacity=tuple(vehicle.capacity),
+        profile=profiles.index((vehicle.profile, vehicle.speed_factor)),
+    )
+
+
+def _job(job: JobShape, index: _Places, *, by_index: bool) -> Job:
+    place: Any = job.location_index if by_index else job.location
+    return Job(
+        id=str(job.id),
+        place=place if by_index else index.row(place),
+        service=job.service,
+        setup=job.setup,
+        due=job.due,
+        weight=job.weight,
+        windows=tuple((opens, closes) for opens, closes in job.time_windows),
+        skills=frozenset(map(str, job.skills)),
+        priority=job.priority,
+        optional=job.optional,
+        delivery=tuple(job.delivery),
+        pickup=tuple(job.pickup),
+    )
+
+
+def _in_their_words(at: str) -> str:
+    names = {**_NAMES, "windows": "time_windows", "earliest": "time_window/0", "shift_end": "time_window/1"}
+    parts = at.split("/")
+    if parts[1:2] == ["crews"]:
+        names = {**names, "start": "start_index", "end": "end_index"}
+    return "/".join(names.get(part, part) for part in parts)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,92 @@
+"""The members of VROOM's JSON that are read, with their ranges."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from optimizer.problem import MAX_LEG, MAX_SECONDS
+
+Time = Annotated[int, Meta(ge=0, le=MAX_SECONDS)]
+Leg = Annotated[int, Meta(ge=0, le=MAX_LEG)]
+Amount = Annotated[int, Meta(ge=0, le=10**9)]
+Index = Annotated[int, Meta(ge=0)]
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Place = Annotated[list[float], Meta(min_length=2, max_length=2)]
+Window = Annotated[list[Time], Meta(min_length=2, max_length=2)]
+
+
+class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A vehicle: where it starts and ends, when, what it can."""
+
+    id: Id
+    start: Place | None = None
+    start_index: Index | None = None
+    end: Place | None = None
+    end_index: Index | None = None
+    profile: str = "car"
+    description: str | None = None
+    capacity: list[Amount] = []
+    skills: list[int] = []
+    time_window: Window | None = None
+    speed_factor: Annotated[float, Meta(gt=0, le=5)] = 1.0
+
+
+class JobShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A job: where, how long, when, for whom; `due`, `weight` and `optional` are ours."""
+
+    id: Id
+    location: Place | None = None
+    location_index: Index | None = None
+    description: str | None = None
+    setup: Time = 0
+    service: Time = 0
+    delivery: list[Amount] = []
+    pickup: list[Amount] = []
+    skills: list[int] = []
+    priority: Annotated[int, Meta(ge=0, le=100)] = 0
+    time_windows: list[Window] = []
+    due: Time | None = None
+    weight: Annotated[int, Meta(ge=0, le=10**6)] = 1
+    optional: bool = False
+
+
+class Matrices(msgspec.Struct, frozen=True):
+    """The matrices of one profile; `distances` and `costs` are not looked at."""
+
+    durations: list[list[Leg | None]]
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole problem."""
+
+    vehicles: list[Vehicle] = []
+    jobs: list[JobShape] = []
+    matrices: dict[str, msgspec.Raw] = {}
+    """By profile; each is decoded as `Matrices` by itself, so that a fault names its profile."""
+    options: dict[str, object] = {}
+
+
+class StepOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A step of a route that was written before."""
+
+    type: str
+    id: int | None = None
+    arrival: int = 0
+    duration: int = 0
+    setup: int = 0
+    service: int = 0
+    waiting_time: int = 0
+
+
+class RouteOut(msgspec.Struct, frozen=True):
+    """A route that was written before."""
+
+    vehicle: int
+    steps: list[StepOut]
+
+
+class Former(msgspec.Struct, frozen=True):
+    """A former output."""
+
+    routes: list[RouteOut] = []

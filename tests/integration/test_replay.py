@@ -1,0 +1,136 @@
+"""`qiangdan replay`: a city's logged hours come back as they were, and run again under another policy."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from crew_client.protocol import Progress
+from crew_client.protocol.messages import ProgressTo
+from dispatch.config import Settings
+from dispatch.crews import set_shift
+from dispatch.grabs import Ask, judge_batch
+from dispatch.orders import Order
+from dispatch.overrides import OverrideIn, override
+from dispatch.store.crews import Fix
+from dispatch.visits import report_progress
+from tests.town import Clock, ClockedDatabase, Town, centre, zone_map
+
+
+class LoggedTown(Town):
+    """A town whose people do a little, at known moments."""
+
+    clock: Clock
+    messages = 0
+
+    def message(self) -> str:
+        self.messages += 1
+        return f"m{self.messages}"
+
+    async def comes_on(self, name: str, zone: int) -> None:
+        await self.hire(name, zone)
+        lon, lat = centre(zone)
+        fix = Fix(name, lon, lat, 5.0, device_at=self.clock.now, received_at=self.clock.now)
+        await self.run(lambda tx: set_shift(tx, name, True, fix=fix))
+
+    async def grabs(self, crew: str, order: str) -> None:
+        from dispatch.cities import load_city
+
+        async with self.db.connection() as conn:
+            city = await load_city(conn, self.id, self.settings)
+        ask = Ask(crew, self.message(), order)
+        await self.run(lambda tx: judge_batch(tx, [ask], city))
+
+    async def says(self, crew: str, order: str, to: ProgressTo, *, after_s: float) -> None:
+        from dispatch.cities import bare_city
+
+        self.clock.pass_by(after_s)
+        word = Progress(self.message(), order, to, self.clock.now)
+        await self.run(lambda tx: report_progress(tx, crew, word, city=bare_city(self.id, self.settings)))
+
+    async def cancels(self, order: str) -> Order:
+        from dispatch.cities import bare_city
+
+        word = OverrideIn(action="cancel", reason="a test call")
+        city = bare_city(self.id, self.settings)
+        return await self.run(
+            lambda tx: override(tx, order, word, actor="user:d", override_id=order, city=city, crews=())
+        )
+
+
+@pytest.fixture
+async def town(database: str) -> AsyncIterator[LoggedTown]:
+    clock = Clock()
+    db = ClockedDatabase(database, clock)
+    first = {"mode": "first", "assign_after_s": 86400}
+    zones = zone_map(policies=dict.fromkeys(("west", "middle", "east"), first))
+    town = await LoggedTown.found(db, "town", Settings(), zones=zones)
+    assert isinstance(town, LoggedTown)
+    town.clock = clock
+    yield town
+    await db.close()
+
+
+async def replay(town: Town, start: datetime, end: datetime, *more: str) -> tuple[int, str, str]:
+    """Run the command; returns status, stdout, stderr."""
+    command = [sys.executable, "-m", "dispatch.cli", "replay", "--database-url", town.db.url, "--city", town.id]
+    running = await asyncio.create_subprocess_exec(
+        *command,
+        *("--from", start.isoformat(), "--to", end.isoformat(), *more),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    out, err = await running.communicate()
+    return running.returncode or 0, out.decode(), err.decode()
+
+
+async def test_logged_hours_come_back_as_they_were_beside_another_policy(town: LoggedTown, tmp_path: Path) -> None:
+    start = town.clock.now
+    await town.comes_on("near", 0)
+    await town.comes_on("idle", 2)
+    first = await town.report(0)
+    await town.grabs("near", first)
+    await town.says("near", first, "en_route", after_s=60)
+    await town.says("near", first, "arrived", after_s=1200)
+    second = await town.report(0)
+    await town.says("near", first, "resolved", after_s=600)
+    await town.grabs("near", second)
+    await town.says("near", second, "arrived", after_s=240)
+    dropped = await town.report(1)
+    await town.cancels(dropped)
+    await town.run(lambda tx: set_shift(tx, "near", False))
+
+    end = town.clock.now + timedelta(hours=1)
+    status, out, err = await replay(town, start, end, "--policy", "nearest", "--json", "--out", str(tmp_path))
+    assert (status, err) == (0, "")
+    figures = json.loads(out)
+    logged, nearest = figures["as_logged"], figures["nearest"]
+    assert (logged["reports"], logged["arrived_15"], logged["unserved"], figures["left_out"]) == (2, 1, 0, 1)
+    assert logged["claimed_by"] == {"grab": 2}
+    assert logged["weighted_tardiness_s"] == 2 * 360, "the first came 21 minutes after the report, the second 14"
+    assert (nearest["arrived_15"], nearest["unserved"]) == (2, 0), "nobody waits while a crew stands next door"
+    assert figures["difference"]["arrived_15"] == 1
+    assert "as logged" in (tmp_path / "compare.html").read_text()
+
+    status, out, _ = await replay(town, start, end, "--policy", "nearest")
+    assert status == 0
+    assert "1 reports were left out" in out
+
+
+async def test_what_cannot_be_replayed_is_told_in_one_sentence(town: LoggedTown) -> None:
+    now = town.clock.now
+    status, _, err = await replay(town, now, now + timedelta(hours=1))
+    assert (status, "has no report" in err, err.count("\n")) == (1, True, 1)
+    status, _, err = await replay(town, now, now)
+    assert (status, "--to must be later" in err) == (2, True)
+    status, _, err = await replay(town, now.replace(tzinfo=None), now)
+    assert (status, "no time with its offset" in err) == (2, True)
+    town.id = "nowhere"
+    status, _, err = await replay(town, now, now + timedelta(hours=1))
+    assert (status, "There is no city nowhere" in err) == (1, True)

@@ -1,0 +1,146 @@
+"""`qiangdan plan`: VROOM's JSON in and out, each job answered, faults named by their place and no traceback."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from optimizer import Iterations, ProblemError, solve
+from optimizer.vroom import reading
+from optimizer.vroom.writing import write
+
+HARBIN = [126.63, 45.75]
+NEAR = [126.64, 45.76]
+
+
+def planned(document: dict[str, Any]) -> dict[str, Any]:
+    problem = reading.read(json.dumps(document).encode())
+    return write(problem, solve(problem, stop=Iterations(2_000)), document, computing_ms={})
+
+
+def command(*arguments: str, given: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dispatch.cli", "plan", *arguments], input=given, capture_output=True, text=True
+    )
+
+
+def two_jobs() -> dict[str, Any]:
+    return {
+        "vehicles": [{"id": 7, "start_index": 0, "end_index": 0, "description": "Li"}],
+        "jobs": [
+            {"id": 1, "location_index": 1, "service": 300, "setup": 60, "due": 100, "weight": 3},
+            {"id": 2, "location_index": 2, "service": 300, "time_windows": [[2000, 3000]], "priority": 4},
+        ],
+        "matrices": {"car": {"durations": [[0, 120, 240], [120, 0, 60], [240, 60, 0]]}},
+    }
+
+
+def test_steps_carry_their_times() -> None:
+    out = planned(two_jobs())
+    steps = out["routes"][0]["steps"]
+    assert [step["type"] for step in steps] == ["start", "job", "job", "end"]
+    assert [(step["arrival"], step["duration"], step["waiting_time"]) for step in steps] == [
+        (0, 0, 0),
+        (120, 120, 0),
+        (540, 180, 1460),
+        (2540, 420, 0),
+    ]
+    assert [step["id"] for step in steps if step["type"] == "job"] == [1, 2]
+    assert out["code"] == 0
+    assert out["summary"]["weighted_tardiness"] == 3 * 20
+    assert out["summary"]["priority"] == 4
+    assert (out["summary"]["service"], out["summary"]["duration"], out["summary"]["waiting_time"]) == (600, 420, 1460)
+
+
+def test_coordinates_are_travelled_by_great_circle() -> None:
+    out = planned({"vehicles": [{"id": 1, "start": HARBIN}], "jobs": [{"id": 1, "location": NEAR, "service": 5}]})
+    assert out["routes"][0]["steps"][1]["location"] == NEAR
+    assert 250 < out["routes"][0]["steps"][1]["arrival"] < 350  # 1.36 km x 1.3 / 6 m/s
+    faster = {"vehicles": [{"id": 1, "start": HARBIN, "speed_factor": 2}], "jobs": [{"id": 1, "location": NEAR}]}
+    assert planned(faster)["routes"][0]["duration"] == -(-out["routes"][0]["duration"] // 2)
+
+
+def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
+    document = two_jobs()
+    document["jobs"][0]["skills"] = [9]
+    document["matrices"]["car"]["durations"][0][2] = None
+    out = planned(document)
+    assert [(left["id"], left["type"], left["location_index"]) for left in out["unassigned"]] == [
+        (1, "job", 1),
+        (2, "job", 2),
+    ]
+    assert [left["reason"] for left in out["unassigned"]] == ["no crew has the skill 9", "no crew can reach it"]
+    assert out["summary"]["unassigned"] == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "pointer"),
+    [
+        (("jobs", 0, "due"), -1, "/jobs/0/due"),
+        (("jobs", 0, "due"), 10**30, "/jobs/0/due"),
+        (("jobs", 0, "due"), "soon", "/jobs/0/due"),
+        (("jobs", 1, "id"), 1, "/jobs/1/id"),
+        (("jobs", 1, "location_index"), 3, "/jobs/1/location_index"),
+        (("jobs", 1, "location_index"), None, "/jobs/1/location_index"),
+        (("jobs", 1, "time_windows"), [[5, 1]], "/jobs/1/time_windows/0"),
+        (("jobs", 1, "colour"), "red", "/jobs/1"),
+        (("vehicles", 0, "start_index"), 8, "/vehicles/0/start_index"),
+        (("vehicles", 0, "time_window"), [9, 1], "/vehicles/0/time_window"),
+        (("vehicles", 0, "breaks"), [], "/vehicles/0/breaks"),
+        (("vehicles", 0, "profile"), "bike", "/vehicles/0/profile"),
+        (("matrices", "car", "durations"), [[0, 1], [1, 0, 1], [1, 1]], "/matrices/car/durations/0"),
+        (("matrices", "car", "durations"), [[0, -1, 1], [1, 0, 1], [1, 1, 0]], "/matrices/car/durations/0/1"),
+        (("shipments",), [], "/shipments"),
+    ],
+)
+def test_a_fault_is_named_by_its_place(at: tuple[str | int, ...], value: Any, pointer: str) -> None:
+    document: Any = two_jobs()
+    inner = document
+    for step in at[:-1]:
+        inner = inner[step]
+    inner[at[-1]] = value
+    with pytest.raises(ProblemError) as caught:
+        reading.read(json.dumps(document).encode())
+    assert caught.value.faults[0].pointer.startswith(pointer)
+
+
+@pytest.mark.parametrize("place", [[126.0, 95.0], [200.0, 45.0]])
+def test_a_place_off_the_map_is_refused(place: list[float]) -> None:
+    document = {"vehicles": [{"id": 1, "start": HARBIN}], "jobs": [{"id": 1, "location": place}]}
+    with pytest.raises(ProblemError, match="/jobs/0/location"):
+        reading.read(json.dumps(document).encode())
+
+
+def test_what_has_begun_is_kept() -> None:
+    document = two_jobs()
+    document["vehicles"].append({"id": 8, "start_index": 2})
+    former = {"routes": [{"vehicle": 7, "steps": [{"type": "start"}, {"type": "job", "id": 2, "arrival": 240}]}]}
+    problem = reading.begun(
+        reading.read(json.dumps(document).encode()), reading.read_former(json.dumps(former).encode())
+    )
+    plan = solve(problem, stop=Iterations(2_000))
+    assert plan.orders()["7"][0] == "2"
+
+
+def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_path: Any) -> None:
+    given = json.dumps(two_jobs())
+    first = command("--time-limit", "0.05", given=given)
+    assert (first.returncode, json.loads(first.stdout)["summary"]["unassigned"]) == (0, 0)
+    former = tmp_path / "former.json"
+    former.write_text(first.stdout)
+    again = command("-", "--time-limit", "0.05", "--initial", str(former), "--freeze", given=given)
+    assert json.loads(again.stdout)["routes"] == json.loads(first.stdout)["routes"]
+
+
+@pytest.mark.parametrize("given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000])
+def test_a_bad_document_is_one_sentence_on_stderr(given: str) -> None:
+    done = command(given=given)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The problem cannot be planned: /")
+    assert done.stderr.count("\n") == 1
+
+
+def test_freezing_needs_a_former_output() -> None:
+    assert command("--freeze", given="{}").returncode == 2
