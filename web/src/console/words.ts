@@ -4,6 +4,8 @@ import { dictionary } from "@/shared/language";
 export const t = dictionary(
   {
     title: "调度台",
+    close: "关闭",
+    severityOf: (level: number, word: string) => `${level} 级 ${word}`,
     hint: "打开管理员给您的链接，或输入令牌。",
     neverLoaded: "还没有收到数据，连上后自动显示",
     noMap: "这个浏览器画不了地图，列表照常可用",
@@ -211,6 +213,8 @@ export const t = dictionary(
   },
   {
     title: "Dispatch",
+    close: "Close",
+    severityOf: (level, word) => `Level ${level}, ${word}`,
     hint: "Open the link from your administrator, or give the token.",
     neverLoaded: "Nothing received yet; it shows by itself once connected",
     noMap: "This browser cannot draw the map; the lists work as usual",
