@@ -112,7 +112,7 @@ async def test_who_had_not_heard_of_a_grab_is_told_by_the_server_and_one_press_d
     await expect(console.collision).to_have_count(0)
     await console.dialog.get_by_role("button", name="他熟悉这里").click()
     await expect(console.collision).to_contain_text("李师傅 抢到")
-    await console.dialog.get_by_role("button", name="仍然派单").click()
+    await console.dialog.get_by_role("button", name="仍然指派").click()
     await expect(console.dialog).to_have_count(0)
     valve.shut = False
     assert (await asyncio.to_thread(town.order, order))["crew"] == wang
@@ -136,7 +136,7 @@ async def test_an_override_by_keyboard_alone_and_its_undo(served: Served, browse
     await expect(console.dialog).to_contain_text("派给 远师傅")
     await expect(console.dialog.locator("[data-quick]").first).to_be_focused()
     await press("Enter")
-    await expect(console.toast).to_contain_text("已派单")
+    await expect(console.toast).to_contain_text("已指派")
     assert (await asyncio.to_thread(town.order, order))["crew"] == far
     await press("u")
     await expect(console.toast).to_contain_text("已撤销")
@@ -236,7 +236,7 @@ async def test_the_duty_manager_overrides_on_a_phone_at_night(served: Served, br
     assert await barriers_in_both_lights(console.page) == []
     await console.panel.locator(f'[data-crew="{wang}"]').tap()
     await console.dialog.get_by_role("button", name="他最近").tap()
-    await expect(console.toast).to_contain_text("已派单")
+    await expect(console.toast).to_contain_text("已指派")
     wide = await console.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 412, "the page scrolls sideways"
     assert console.complaints == []
