@@ -19,7 +19,7 @@ export function drawnOrders(orders: Iterable<PublicOrder>, nowMs: number): Drawn
   const features: Drawn["features"] = [];
   for (const order of orders) {
     if (!order.location) continue;
-    const { urgency, left_s } = timeLeft(order, nowMs);
+    const { urgency } = timeLeft(order, nowMs);
     const look = urgency === "late" || urgency === "soon" ? urgency : "calm";
     const hand = WITH_CREW.has(order.state) ? "hand" : "open";
     features.push({
@@ -27,8 +27,8 @@ export function drawnOrders(orders: Iterable<PublicOrder>, nowMs: number): Drawn
       properties: {
         id: order.id,
         icon: `order-${order.severity}-${look}-${hand}`,
-        // Drawn last is on top: the severe, then those with the least time.
-        rank: order.severity * 1e6 - Math.max(-1e5, Math.min(1e5, left_s)),
+        // Drawn last is on top: the severe, then the late.
+        rank: order.severity * 3 + { late: 2, soon: 1, calm: 0 }[look],
       },
       geometry: point(order.location.lon, order.location.lat),
     });

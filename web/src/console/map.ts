@@ -24,6 +24,7 @@ export class CityMap {
   readonly ready: Promise<void>;
   private look: Look;
   private known = new Map<Source, Drawn>();
+  private shown = new Map<Source, string>();
   private standing = false;
 
   constructor(container: HTMLElement, labels: Record<string, string>, onHit: (hit: Hit | null) => void) {
@@ -51,8 +52,11 @@ export class CityMap {
     this.map.on("mousemove", (event) => (this.map.getCanvas().style.cursor = this.at(event.point.x, event.point.y) ? "pointer" : ""));
   }
 
-  /** Replace what a source shows. */
+  /** Replace what a source shows; the same again costs no frame. */
   show(source: Source, drawn: Drawn): void {
+    const text = JSON.stringify(drawn);
+    if (text === this.shown.get(source)) return;
+    this.shown.set(source, text);
     this.known.set(source, drawn);
     if (this.standing) (this.map.getSource(source) as GeoJSONSource).setData(drawn as never);
   }
@@ -102,7 +106,6 @@ export class CityMap {
     for (const source of SOURCES) this.map.addSource(source, { type: "geojson", data: (this.known.get(source) ?? EMPTY) as never });
     for (const layer of layers(this.look)) this.map.addLayer(layer);
     this.standing = true;
-    for (const [source, drawn] of this.known) this.show(source, drawn);
   }
 }
 
