@@ -52,9 +52,9 @@ export function dragging({ crewAt, began, dropped }: DragSettings) {
     drag.over = target(event.clientX, event.clientY);
   }
 
-  function release(event: PointerEvent): void {
-    const { order } = drag;
-    const crew = order ? target(event.clientX, event.clientY) : null;
+  /** It goes to whom the ghost has named, even where rows have moved under a pointer that stood still. */
+  function release(): void {
+    const { order, over: crew } = drag;
     if (order) addEventListener("click", swallow, { capture: true, once: true });
     setTimeout(() => removeEventListener("click", swallow, { capture: true }));
     cancel();
