@@ -21,7 +21,6 @@ $(RUN_STAMP): requirements.lock pyproject.toml
 	@echo "Installing what qiangdan needs (once; the next start is immediate) ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements.lock
 	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
-	@$(COMPILE)
 	@touch $@
 
 $(TEST_STAMP): requirements-dev.lock pyproject.toml

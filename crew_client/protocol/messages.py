@@ -298,6 +298,14 @@ class Route(Struct, frozen=True, tag="route"):
     stops: tuple[Stop, ...]
 
 
+class Advice(Struct, frozen=True, tag="advice"):
+    """Where an idle crew best waits for the next reports, and why; nobody has to go."""
+
+    seq: Seq
+    location: Location
+    reason: str
+
+
 class Error(Struct, frozen=True, tag="error", omit_defaults=True):
     """A message was not taken. `id` names the command where it had one."""
 
@@ -321,6 +329,7 @@ ToCrew = (
     | Updated
     | ProgressAck
     | Route
+    | Advice
     | Error
     | Pong
 )
