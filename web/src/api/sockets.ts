@@ -340,6 +340,15 @@ export interface Stop {
   eta: string;
 }
 /**
+ * Where an idle crew best waits for the next reports, and why; nobody has to go.
+ */
+export interface Advice {
+  type: "advice";
+  seq: number;
+  location: Location;
+  reason: string;
+}
+/**
  * A message was not taken. `id` names the command where it had one.
  */
 export interface Error {
@@ -473,6 +482,6 @@ export interface Fix {
 }
 
 export type FromCrew = Hello | Shift | Position | Grab | Decline | Progress | HandBack | Ack | Ping;
-export type ToCrew = Welcome | Offer | OfferClosed | GrabAck | GrabResult | Assigned | Revoked | Updated | ProgressAck | Route | Error | Pong;
+export type ToCrew = Welcome | Offer | OfferClosed | GrabAck | GrabResult | Assigned | Revoked | Updated | ProgressAck | Route | Advice | Error | Pong;
 export type FromConsole = ConsoleHello | ConsoleAck | ConsolePing;
 export type ToConsole = Snapshot | Event | Positions | Error | Pong;
