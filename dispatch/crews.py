@@ -7,11 +7,13 @@ dispatcher's list of candidates all ask it.
 import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from crew_client.protocol import Location
+from dispatch.errors import Invalid
 from dispatch.events import Event
 from geo import TravelTimes, distance_m
 
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
     from dispatch.store import Tx
     from dispatch.store.crews import Fix
 
+Skill = Annotated[str, Meta(min_length=1, max_length=64)]
+ZoneId = Annotated[str, Meta(min_length=1, max_length=64)]
+
 
 class Crew(Struct, frozen=True):
     """One technician or van. `load` counts the orders held now, `taken` those that fell to the crew this shift.
 
-    `position` is the last fix, WGS-84, received at `position_at`; `score` is the service score, 0 to 1.
+    `position` is the last fix, WGS-84, received at `position_at`; `score` is the service score, 0 to 1. In the zones
+    of `zones_lent` it is offered orders as if each were its home.
     """
 
     id: str
@@ -40,6 +46,11 @@ class Crew(Struct, frozen=True):
     score: float = 0.5
     position: Location | None = None
     position_at: datetime | None = None
+    zones_lent: tuple[str, ...] = ()
+
+    def serves(self, zones: Collection[str]) -> bool:
+        """Return whether the crew belongs to one of the zones, or is lent to one."""
+        return self.home_zone in zones or any(zone in zones for zone in self.zones_lent)
 
     @property
     def state(self) -> Literal["off", "idle", "busy"]:
@@ -72,7 +83,7 @@ def obstacles(
         reasons.append("no_position")
     if order.required_skills and (missing := set(order.required_skills).difference(crew.skills)):
         reasons.extend(f"lacks_skill:{skill}" for skill in sorted(missing))
-    if zones is not None and crew.home_zone not in zones:
+    if zones is not None and not crew.serves(zones):
         reasons.append("outside_ring")
     if crew.id in excluded:
         reasons.append("excluded")
@@ -148,16 +159,48 @@ async def set_shift(tx: "Tx", crew_id: str, on: bool, *, fix: "Fix | None" = Non
         await tx.crews.save_fixes([fix])
 
 
+class CrewChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What to change about a crew; what is left out stays as it is. `zones_lent` replaces the list of before."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] | UnsetType = UNSET
+    home_zone: ZoneId | UnsetType | None = UNSET
+    capacity: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    zones_lent: Annotated[tuple[ZoneId, ...], Meta(max_length=100)] | UnsetType = UNSET
+
+
+async def change_crew(tx: "Tx", crew_id: str, change: CrewChange, *, zones: Collection[str], actor: str) -> Crew:
+    """Change a crew and return it; raises `NotFound`, and `Invalid` where it is sent to a zone that is not in `zones`.
+
+    What it holds and was offered stays; a grab is judged by what the crew is then.
+    """
+    given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    wanted = {"/home_zone": given.get("home_zone")} | {
+        f"/zones_lent/{n}": zone for n, zone in enumerate(given.get("zones_lent", ()))
+    }
+    for pointer, zone in wanted.items():
+        if zone is not None and zone not in zones:
+            raise Invalid.field(pointer, f"there is no zone {zone} in the map in force")
+    for name in ("skills", "zones_lent"):
+        if name in given:
+            given[name] = tuple(dict.fromkeys(given[name]))
+    crew = msgspec.structs.replace(await tx.crews.lock_one(crew_id), **given)
+    await tx.crews.change(crew)
+    tx.record(Event.of_crew("crew.changed", crew_id, actor=actor, **_particulars(crew)))
+    return crew
+
+
+def _particulars(crew: Crew) -> dict[str, Any]:
+    """Return what the log may hold of a crew: everything that offers depend on, and no name."""
+    return {
+        "skills": crew.skills,
+        "home_zone": crew.home_zone,
+        "capacity": crew.capacity,
+        "zones_lent": crew.zones_lent,
+    }
+
+
 async def add_crew(tx: "Tx", crew: Crew, *, actor: str) -> None:
     """Write a new crew; its name stays out of the log."""
     await tx.crews.insert(crew)
-    tx.record(
-        Event.of_crew(
-            "crew.added",
-            crew.id,
-            actor=actor,
-            skills=crew.skills,
-            home_zone=crew.home_zone,
-            capacity=crew.capacity,
-        )
-    )
+    tx.record(Event.of_crew("crew.added", crew.id, actor=actor, **_particulars(crew)))

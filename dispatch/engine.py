@@ -222,6 +222,8 @@ class Engine:
         freed = {data.lost.crew} if data is not None and data.lost is not None else set()
         if event.kind in ("order.resolved", "order.suspended") and event.crew is not None:
             freed.add(event.crew)
+        if event.kind == "crew.changed" and event.crew is not None:
+            freed.add(event.crew)  # it may be offered what it was not before
         for crew in freed:
             if crew in self.hub.crews[mirror.city.id]:
                 self.crews.join_open_later(mirror.city.id, crew)

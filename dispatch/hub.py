@@ -137,7 +137,13 @@ def welcome(mirror: Mirror, crew_id: str, *, server_time: Any, seq: int, resumed
 def snapshot(mirror: Mirror, line: ConsoleLine, *, server_time: Any) -> str:
     """Return the `snapshot` frame of a console: every open order and every crew that it wants to see."""
     orders = ",".join(live.text for live in mirror.orders.values() if line.wants(live.order.zone, live.order.location))
-    crews = say([crew_row(crew) for crew in mirror.crews.values() if line.wants(crew.home_zone, crew.position)])
+    crews = say(
+        [
+            crew_row(crew)
+            for crew in mirror.crews.values()
+            if any(line.wants(zone, crew.position) for zone in (crew.home_zone, *crew.zones_lent))
+        ]
+    )
     return (
         f'{{"type":"snapshot","seq":{mirror.seq},"epoch":"{mirror.epoch}","server_time":{say(server_time)},'
         f'"resumed":false,"orders":[{orders}],"crews":{crews}}}'
@@ -156,6 +162,7 @@ class CrewRow(Struct, frozen=True):
     load: int
     position: Location | None
     position_at: datetime | None
+    zones_lent: tuple[str, ...] = ()
 
 
 def crew_row(crew: Crew) -> CrewRow:
@@ -170,4 +177,5 @@ def crew_row(crew: Crew) -> CrewRow:
         load=crew.load,
         position=crew.position,
         position_at=crew.position_at,
+        zones_lent=crew.zones_lent,
     )

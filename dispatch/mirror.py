@@ -74,11 +74,12 @@ class OrderData(Struct, frozen=True):
 
 
 class CrewData(Struct, frozen=True):
-    """What the data of `crew.added` holds."""
+    """What the data of `crew.added` and `crew.changed` holds."""
 
     skills: tuple[str, ...] = ()
     home_zone: str | None = None
     capacity: int = 1
+    zones_lent: tuple[str, ...] = ()
 
 
 class Own(Struct, frozen=True):
@@ -162,7 +163,7 @@ class Mirror:
     ) -> OrderData | None:
         """Move on by one event; return its data where it is an order's. `last_order` is the order that it touched.
 
-        What people are called is not in the log: description and contact of the order, or name of the new crew.
+        What people are called is not in the log: description and contact of the order, or name of the crew.
         """
         assert event.seq == self.seq + 1, f"event {event.seq} after {self.seq}: the log has a gap"
         self.seq = event.seq
@@ -171,7 +172,7 @@ class Mirror:
             self._fold_order(event.order, data, _public.decode(data.order), description, contact)
             return data
         if event.crew is not None:
-            self._fold_crew(event, name or event.crew)
+            self._fold_crew(event, name)
         return None
 
     def fold_own(self, own: Own) -> None:
@@ -251,14 +252,15 @@ class Mirror:
         if live is not None and crew is not None and live.order.version < version:
             self.crews[crew.id] = msgspec.structs.replace(crew, load=crew.load + 1)
 
-    def _fold_crew(self, event: Logged, name: str) -> None:
+    def _fold_crew(self, event: Logged, name: str | None) -> None:
         assert event.crew is not None
         crew = self.crews.get(event.crew)
-        if event.kind == "crew.added":
-            data = _crew_data.decode(event.data)
-            self.crews[event.crew] = Crew(
-                id=event.crew, name=name, skills=data.skills, home_zone=data.home_zone, capacity=data.capacity
-            )
+        if event.kind in ("crew.added", "crew.changed"):
+            told = msgspec.structs.asdict(_crew_data.decode(event.data))
+            if crew is None:
+                self.crews[event.crew] = Crew(id=event.crew, name=name or event.crew, **told)
+            else:
+                self.crews[event.crew] = msgspec.structs.replace(crew, name=name or crew.name, **told)
         elif crew is not None and event.kind in ("crew.shift_started", "crew.shift_ended"):
             on = event.kind == "crew.shift_started"
             self.crews[event.crew] = msgspec.structs.replace(
@@ -288,8 +290,8 @@ class Mirror:
         crew = self.crews.get(crew_id)
         if crew is None:
             return []
-        here = self._open_in.get(crew.home_zone, set()) if crew.home_zone is not None else set()
-        open_orders = here | self._open_in.get(None, set())
+        zones = (None, crew.home_zone, *crew.zones_lent)  # an order open to the whole city is in zone None
+        open_orders = set[str]().union(*(self._open_in.get(zone, ()) for zone in zones))
         known, skills = self.open_to.get(crew_id, set()), frozenset(crew.skills)
         found = (self.orders[order_id].order for order_id in sorted(open_orders - known))
         return [order for order in found if skills.issuperset(order.required_skills)]
@@ -308,7 +310,15 @@ class Mirror:
                 for key, live in self.orders.items()
             },
             "crews": {
-                key: (crew.skills, crew.home_zone, crew.capacity, crew.on_shift, crew.shift_since, crew.load)
+                key: (
+                    crew.skills,
+                    crew.home_zone,
+                    crew.zones_lent,
+                    crew.capacity,
+                    crew.on_shift,
+                    crew.shift_since,
+                    crew.load,
+                )
                 for key, crew in self.crews.items()
             },
             "held_by": {crew: held for crew, held in self.held_by.items() if held},

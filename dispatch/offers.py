@@ -53,7 +53,7 @@ def circle(
     order: Order, terms: Terms, crews: Iterable[Crew], city: City, *, etas: Mapping[str, float] | None = None
 ) -> list[Candidate]:
     """Return the crews that may grab the order now, the nearest first; `etas` where they are known already."""
-    inside = crews if terms.zones is None else [crew for crew in crews if crew.home_zone in terms.zones]
+    inside = crews if terms.zones is None else [crew for crew in crews if crew.serves(terms.zones)]
     ranked = candidates(order, inside, travel=city.travel, zones=terms.zones, etas=etas)
     return [candidate for candidate in ranked if candidate.eligible and candidate.eta_s is not None]
 

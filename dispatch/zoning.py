@@ -3,19 +3,21 @@
 Orders that wait in `unzoned` with a known place are looked at again under the new map, and opened where it has them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
+from crew_client.protocol import PublicOrder
 from dispatch import offers
 from dispatch.city import City
 from dispatch.crews import Crew
-from dispatch.errors import Invalid, Problem
+from dispatch.errors import Invalid, Problem, StaleVersion
 from dispatch.events import Event
 from dispatch.orders import State
 from dispatch.store.tx import LOG
-from geo import GeoJsonError, ZoneMap, ZoneMapError, ZoneProblem, parse_zones
+from geo import GeoJsonError, ZoneIndex, ZoneMap, ZoneMapError, ZoneProblem, parse_zones
 
 if TYPE_CHECKING:
     from dispatch.store import Tx
@@ -44,9 +46,52 @@ def told(problem: ZoneProblem) -> str:
     return ", ".join(parts)
 
 
+class OrderMove(Struct, frozen=True):
+    """An open order that lies in another zone on a new map; None is outside every zone."""
+
+    order: str
+    zone: str | None
+    to: str | None
+
+
+class Preview(Struct, frozen=True):
+    """What a map would change: orders whose place falls otherwise, crews that belong or are lent to no zone of it."""
+
+    orders: tuple[OrderMove, ...]
+    crews: tuple[str, ...]
+
+
+def foresee_zones(zone_map: ZoneMap, orders: Iterable[PublicOrder], crews: Iterable[Crew]) -> Preview:
+    """Return what putting a map in force would change for what is open now; pure."""
+    index = ZoneIndex(zone_map)
+    placed = [order for order in orders if order.location is not None]
+    lons = [order.location.lon for order in placed if order.location]
+    lats = [order.location.lat for order in placed if order.location]
+    found = index.locate_many(lons, lats) if placed else []
+    known = frozenset(index.ids)
+    moves = [OrderMove(order.id, order.zone, to) for order, to in zip(placed, found, strict=True) if order.zone != to]
+    homeless = [crew.id for crew in crews if not known.issuperset(filter(None, (crew.home_zone, *crew.zones_lent)))]
+    return Preview(tuple(moves), tuple(homeless))
+
+
+async def require_zones_version(tx: "Tx", version: int) -> None:
+    """Raise `StaleVersion` where another map than this one is in force by now; holds off who replaces it meanwhile."""
+    await _lock_zones(tx)
+    row = await tx.conn.fetchrow(LOG["zone_map"], tx.city_id)
+    current = row["version"] if row else 0
+    if current != version:
+        raise StaleVersion(
+            f"the map in force is version {current}, yours began from {version}", extra={"version": current}
+        )
+
+
+async def _lock_zones(tx: "Tx") -> None:
+    await tx.conn.execute("SELECT pg_advisory_xact_lock(hashtext('qiangdan.zones.' || $1))", tx.city_id)
+
+
 async def replace_zones(tx: "Tx", document: dict[str, Any], *, zones: int, actor: str) -> int:
     """Put a checked map in force and return its version."""
-    await tx.conn.execute("SELECT pg_advisory_xact_lock(hashtext('qiangdan.zones.' || $1))", tx.city_id)
+    await _lock_zones(tx)
     version: int = await tx.conn.fetchval(
         LOG["insert_zone_map"], tx.city_id, msgspec.json.encode(document).decode(), actor, tx.now
     )

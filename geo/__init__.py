@@ -5,6 +5,7 @@ from geo.geojson import GeoJsonError, GeoJsonProblem, check_geojson, parse_geojs
 from geo.travel import EARTH_RADIUS_M, MetricTravel, TravelTimes, distance_m
 from geo.travel_choice import TravelChoice, TravelChoiceError, make_prompt_travel, make_travel, read_travel
 from geo.travel_factors import Conditions, FactoredTravel, TravelFactors, Trip, learn_factors
+from geo.zone_editing import ZoneEditError, join_zones, split_zone
 from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
 from geo.zones import parse_zones
@@ -23,6 +24,7 @@ __all__ = [
     "TravelTimes",
     "Trip",
     "Zone",
+    "ZoneEditError",
     "ZoneIndex",
     "ZoneMap",
     "ZoneMapError",
@@ -30,11 +32,13 @@ __all__ = [
     "check_geojson",
     "distance_m",
     "from_wgs84",
+    "join_zones",
     "learn_factors",
     "make_prompt_travel",
     "make_travel",
     "parse_geojson",
     "parse_zones",
     "read_travel",
+    "split_zone",
     "to_wgs84",
 ]

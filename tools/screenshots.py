@@ -71,6 +71,24 @@ async def phone_pages(browser: Browser, city: DemoCity) -> None:
     await side_by_side(browser, moments, IMAGES / "crew.png")
 
 
+async def console_pages(browser: Browser, city: DemoCity) -> None:
+    """The dispatcher's console: the city, an order's candidates beside it, and the same at night."""
+    page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+    await page.goto(f"{city.url}/console#token={city.tokens['console']}")
+    await page.locator("[data-map=ready]").wait_for()
+    rows = page.locator("[data-queue] [data-state=offered], [data-queue] [data-state=unzoned]")
+    await rows.first.click()
+    await page.locator("[data-follows]").first.wait_for()
+    await page.wait_for_timeout(1500)  # the map moves to the order
+    await page.screenshot(path=IMAGES / "console.png")
+    await page.emulate_media(color_scheme="dark")
+    await page.get_by_role("tab", name="经过").click()
+    await page.locator("[data-panel] time").first.wait_for()
+    await page.get_by_role("button", name="全城").click()
+    await page.wait_for_timeout(1500)
+    await page.screenshot(path=IMAGES / "console-night.png")
+
+
 async def side_by_side(browser: Browser, pictures: list[bytes], file: Path) -> None:
     """Write several pictures as one."""
     page = await browser.new_page(viewport={"width": 390 * len(pictures), "height": 790})
@@ -82,7 +100,7 @@ async def side_by_side(browser: Browser, pictures: list[bytes], file: Path) -> N
     await page.close()
 
 
-PICTURES: tuple[Callable[[Browser, DemoCity], Awaitable[None]], ...] = (start_page, phone_pages)
+PICTURES: tuple[Callable[[Browser, DemoCity], Awaitable[None]], ...] = (start_page, phone_pages, console_pages)
 
 
 async def take(city: DemoCity) -> None:

@@ -83,7 +83,7 @@ class ConsoleSession(Session):
         shown = [fix for fix in moved if self.bbox is None or self._inside(fix["lon"], fix["lat"])]
         if self.zones is not None and self.identity is not None:
             crews = self.engine.desks[self.identity.city].mirror.crews
-            shown = [fix for fix in shown if (crew := crews.get(fix["crew"])) and crew.home_zone in self.zones]
+            shown = [fix for fix in shown if (crew := crews.get(fix["crew"])) and crew.serves(self.zones)]
         if shown:
             self.line.send(say({"type": "positions", "positions": shown}))
 

@@ -7,11 +7,13 @@ from msgspec import Meta, Raw
 from ulid import ULID
 
 from crew_client.protocol import PublicOrder
-from dispatch.crews import candidates
+from dispatch.consequences import foresee
+from dispatch.crews import Candidate, Crew, candidates
 from dispatch.errors import DispatchError, Invalid, NotFound
 from dispatch.http.idempotency import once
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import (
+    CandidateOut,
     CandidatePage,
     EventPage,
     EventQuery,
@@ -73,6 +75,8 @@ async def get_order(call: Call) -> dict[str, Any]:
             raise NotFound(f"no order {order_id} in this city")
         events = [logged(event) for event in await conn.fetch(LOG["timeline"], call.city, order_id)]
         grabs = await conn.fetch(CREWS["grabs_of_order"], call.city, order_id)
+        users = {event.actor.removeprefix("user:") for event in events if event.actor.startswith("user:")}
+        people = await conn.fetch(LOG["find_accounts"], call.city, list(users)) if users else []
     order = order_of(row)
     decided = [msgspec.json.decode(event.data) for event in events if event.kind == "order.claimed"]
     return {
@@ -81,6 +85,7 @@ async def get_order(call: Call) -> dict[str, Any]:
         "contact": Raw(row["contact"].encode()) if row["contact"] and call.identity.role != "monitor" else None,
         "merged_into": order.merged_into,
         "transferred_to": order.transferred_to,
+        "people": {f"user:{row['user_id']}": row["name"] for row in people},
         "timeline": [event_row(event) for event in events],
         "grabs": [
             GrabOut(g["crew_id"], g["message_id"], g["cycle"], g["at"], g["eta_s"], g["distance_m"], g["reason"])
@@ -121,7 +126,24 @@ async def get_candidates(call: Call) -> Page:
         travel=call.mirror.city.travel_at(call.engine.now()),
         zones=order.offer.zones if order.offer else None,
     )
-    return Page(*page_of(ranked, call.query))
+    page, after = page_of(ranked, call.query)
+    by_id = {crew.id: crew for crew in crews}
+    return Page([_candidate(call, order.public(), by_id[one.crew], one) for one in page], after)
+
+
+def _candidate(call: Call, order: PublicOrder, crew: Crew, seen: Candidate) -> CandidateOut:
+    """Return a candidate with what would follow if the order were his."""
+    follows = foresee(
+        order,
+        crew,
+        [live.order for live in call.mirror.held_orders(crew.id)],
+        travel=call.mirror.city.travel_at(call.engine.now()),
+        service_s=lambda each: call.mirror.city.forecasts.service.of(each.category, each.severity).median_s,
+        now=call.engine.now(),
+    )
+    return CandidateOut(
+        seen.crew, seen.eta_s, seen.distance_m, seen.eligible, seen.reasons, follows.arrives_s, follows.delays
+    )
 
 
 @routes.command("POST", "/orders/<order_id:str>/override", roles=DISPATCHER, body=OverrideIn, answer=PublicOrder)

@@ -6,7 +6,7 @@ import msgspec
 from ulid import ULID
 
 from dispatch.access import issue_token
-from dispatch.crews import Crew, add_crew
+from dispatch.crews import Crew, CrewChange, add_crew, change_crew
 from dispatch.errors import NotFound
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, MeOut, TokenOut, UserIn, UserOut
@@ -37,6 +37,16 @@ async def post_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
     )
     await add_crew(tx, crew, actor=call.identity.actor)
     return 201, _shown(crew, None)
+
+
+@routes.command("PATCH", "/crews/<crew_id:str>", roles=DISPATCHER, body=CrewChange, answer=CrewOut)
+async def patch_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
+    """Change what a crew can do, where it belongs, and the zones that it is lent to."""
+    zones = call.mirror.city.zones
+    crew = await change_crew(
+        tx, call.path["crew_id"], call.body, zones=zones.ids if zones else (), actor=call.identity.actor
+    )
+    return 200, _newest(crew, call)
 
 
 @routes.command("POST", "/crews/<crew_id:str>/tokens", roles=ADMIN, answer=TokenOut, status=201, secret=True)

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, field
 
 from crew_client.protocol import Contact, PublicOrder
+from dispatch.consequences import Delay
+from dispatch.crews import Skill, ZoneId
 from dispatch.errors import Invalid
 from dispatch.hub import CrewRow
 from dispatch.problems import instant
+from dispatch.zoning import Preview
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
 Seq = Annotated[int, Meta(ge=0, le=2**62)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Skill = Annotated[str, Meta(min_length=1, max_length=64)]
-ZoneId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class CrewIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +121,7 @@ class GrabOut(Struct, frozen=True):
 
 
 class OrderDetail(PublicOrder, frozen=True, kw_only=True):
-    """An order with its whole story."""
+    """An order with its whole story; `people` has the names of the users in it, by actor."""
 
     timeline: list[EventOut]
     grabs: list[GrabOut]
@@ -129,16 +130,23 @@ class OrderDetail(PublicOrder, frozen=True, kw_only=True):
     contact: Contact | None = None
     merged_into: str | None = None
     transferred_to: str | None = None
+    people: dict[str, str] = field(default_factory=dict)
 
 
 class CandidateOut(Struct, frozen=True):
-    """A crew seen from an order: why him, why not."""
+    """A crew seen from an order: why him, why not, and what would follow.
+
+    `eta_s` is the way from where the crew is; `arrives_s` comes after what it would finish first. `delays` are the
+    orders that it holds and would reach later.
+    """
 
     crew: str
     eta_s: float | None
     distance_m: float | None
     eligible: bool
     reasons: tuple[str, ...]
+    arrives_s: float | None = None
+    delays: tuple[Delay, ...] = ()
 
 
 class CandidatePage(Struct, frozen=True):
@@ -170,6 +178,33 @@ class ZoneMapOut(Struct, frozen=True):
     version: int
     zones: int
     warnings: list[dict[str, Any]]
+
+
+class ZoneCheck(Struct, frozen=True):
+    """What is wrong and what is odd about a map, and what it would change; `moves` is null where it is wrong."""
+
+    problems: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    moves: Preview | None = None
+
+
+class ZoneSplitIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A Polygon or MultiPolygon, and the LineString that cuts it."""
+
+    geometry: dict[str, Any]
+    line: dict[str, Any]
+
+
+class ZoneJoinIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """The shapes of zones that are to be one."""
+
+    geometries: Annotated[tuple[dict[str, Any], ...], Meta(min_length=2, max_length=100)]
+
+
+class ZoneParts(Struct, frozen=True):
+    """Shapes that an edit has made, the largest first."""
+
+    geometries: list[dict[str, Any]]
 
 
 class LocateOut(Struct, frozen=True):
@@ -245,6 +280,12 @@ class EventQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
     after: Seq = 0
     limit: Limit = 100
+
+
+class ZonesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that the new map began from; refused where another is in force by now."""
+
+    based_on: Annotated[int, Meta(ge=0, le=2**31)] | None = None
 
 
 class LocateQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,44 +1,105 @@
-"""Routes of zones: replace, show, locate."""
+"""Routes of zones: replace, show, locate, and what an editor asks before it replaces them."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Raw
 
 from dispatch.access import EVERY_ROLE
+from dispatch.errors import Invalid
 from dispatch.http.reading import malformed
 from dispatch.http.routing import LARGE, Call, Routes
-from dispatch.http.shapes import LocateOut, LocateQuery, ZoneMapOut
+from dispatch.http.shapes import (
+    LocateOut,
+    LocateQuery,
+    ZoneCheck,
+    ZoneJoinIn,
+    ZoneMapOut,
+    ZoneParts,
+    ZoneSplitIn,
+    ZonesQuery,
+)
 from dispatch.store.tx import LOG
-from dispatch.zoning import place_unzoned, read_zones, replace_zones, told
-from geo import to_wgs84
+from dispatch.zoning import foresee_zones, place_unzoned, read_zones, replace_zones, require_zones_version, told
+from geo import ZoneEditError, ZoneMapError, ZoneProblem, join_zones, parse_zones, split_zone, to_wgs84
 
 if TYPE_CHECKING:
     from dispatch.access import Role
+    from dispatch.store import Tx
+
+T = TypeVar("T")
 
 routes = Routes()
 ADMIN: "frozenset[Role]" = frozenset({"admin"})
+DISPATCHER: "frozenset[Role]" = frozenset({"dispatcher"})
 
 
-@routes.batch("PUT", "/zones", roles=ADMIN, body=bytes, answer=ZoneMapOut, limit=LARGE)
+@routes.batch("PUT", "/zones", roles=ADMIN, body=bytes, query=ZonesQuery, answer=ZoneMapOut, limit=LARGE)
 async def put_zones(call: Call) -> ZoneMapOut:
     """Replace the zones by a FeatureCollection, as a new version; a wrong one changes nothing."""
     if not call.raw:
         raise malformed("it is empty; send a FeatureCollection")
     zone_map, _ = await asyncio.to_thread(read_zones, call.raw, call.mirror.city)
     document = zone_map.feature_collection()
-    version = await call.engine.run(
-        call.city,
-        lambda tx: replace_zones(tx, document, zones=len(zone_map.zones), actor=call.identity.actor),
-    )
+    based_on: int | None = call.query.based_on
+
+    async def replace(tx: "Tx") -> int:
+        if based_on is not None:
+            await require_zones_version(tx, based_on)
+        return await replace_zones(tx, document, zones=len(zone_map.zones), actor=call.identity.actor)
+
+    version = await call.engine.run(call.city, replace)
     desk = await call.engine.desk(call.city)
     await desk.relay.catch_up()
     call.engine.later(_place_waiting(call))
-    warnings = [
-        {"pointer": w.pointer, "zone": w.zone, "detail": told(w), "lon": w.lon, "lat": w.lat, "area_m2": w.area_m2}
-        for w in zone_map.warnings
-    ]
-    return ZoneMapOut(version, len(zone_map.zones), warnings)
+    return ZoneMapOut(version, len(zone_map.zones), [_shown(warning) for warning in zone_map.warnings])
+
+
+def _shown(problem: ZoneProblem) -> dict[str, Any]:
+    """Return a problem of a map as it is sent: which member, which zone, what, where, how large."""
+    return {
+        "pointer": problem.pointer,
+        "zone": problem.zone,
+        "detail": told(problem),
+        "lon": problem.lon,
+        "lat": problem.lat,
+        "area_m2": problem.area_m2,
+    }
+
+
+@routes.batch("POST", "/zones/check", roles=DISPATCHER, body=dict[str, Any], answer=ZoneCheck, limit=LARGE)
+async def post_zones_check(call: Call) -> ZoneCheck:
+    """Check a FeatureCollection of zones and tell what it would change; nothing is put in force."""
+    if call.body.get("type") != "FeatureCollection":
+        raise Invalid.field("/type", "a map of zones must be a FeatureCollection")
+    try:
+        zone_map = await asyncio.to_thread(parse_zones, call.body)
+    except ZoneMapError as error:
+        return ZoneCheck([_shown(problem) for problem in error.problems], [])
+    preview = await asyncio.to_thread(
+        foresee_zones, zone_map, [live.order for live in call.mirror.orders.values()], list(call.mirror.crews.values())
+    )
+    return ZoneCheck([], [_shown(warning) for warning in zone_map.warnings], preview)
+
+
+@routes.batch("POST", "/zones/split", roles=DISPATCHER, body=ZoneSplitIn, answer=ZoneParts)
+async def post_zones_split(call: Call) -> ZoneParts:
+    """Cut the shape of a zone along a line; the largest part comes first, nothing is kept."""
+    return ZoneParts(await _edited("/line", lambda: split_zone(call.body.geometry, call.body.line)))
+
+
+@routes.batch("POST", "/zones/join", roles=DISPATCHER, body=ZoneJoinIn, answer=ZoneParts)
+async def post_zones_join(call: Call) -> ZoneParts:
+    """Join the shapes of zones that touch into one; nothing is kept."""
+    return ZoneParts([await _edited("/geometries", lambda: join_zones(list(call.body.geometries)))])
+
+
+async def _edited(pointer: str, edit: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(edit)
+    except ZoneEditError as error:
+        raise Invalid.field(pointer, str(error)) from None
 
 
 async def _place_waiting(call: Call) -> None:

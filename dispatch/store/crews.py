@@ -59,6 +59,19 @@ class CrewRows:
             CREWS["insert_crew"], self._city, crew.id, crew.name, list(crew.skills), crew.home_zone, crew.capacity
         )
 
+    async def change(self, crew: Crew) -> None:
+        """Keep what a crew can do and where; it must be locked."""
+        await self._conn.execute(
+            CREWS["change_crew"],
+            self._city,
+            crew.id,
+            crew.name,
+            list(crew.skills),
+            crew.home_zone,
+            crew.capacity,
+            list(crew.zones_lent),
+        )
+
     async def all(self) -> list[Crew]:
         """Return every crew of the city, not locked."""
         return [crew_of(row) for row in await self._conn.fetch(CREWS["find_crews"], self._city, None)]

@@ -3,6 +3,9 @@
 -- name: insert_crew: a new crew
 INSERT INTO crew (city_id, crew_id, name, skills, home_zone, capacity) VALUES ($1, $2, $3, $4, $5, $6)
 
+-- name: change_crew: what a crew can do and where
+UPDATE crew SET name = $3, skills = $4, home_zone = $5, capacity = $6, zones_lent = $7 WHERE city_id = $1 AND crew_id = $2
+
 -- name: lock_crews: the rows of these crews with their positions, locked in a fixed order
 SELECT c.*, p.lon, p.lat, p.received_at FROM crew AS c LEFT JOIN crew_position AS p USING (city_id, crew_id)
 WHERE c.city_id = $1 AND c.crew_id = ANY ($2::text[]) ORDER BY c.crew_id FOR NO KEY UPDATE OF c

@@ -14,10 +14,10 @@ SELECT last_seq FROM counter
 -- name: read: events after a position, oldest first
 SELECT seq, at, kind, order_id, crew_id, actor, data FROM event WHERE city_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 
--- name: read_with_particulars: the same with what must be known of the order, or of a new crew, and the log may not hold
+-- name: read_with_particulars: the same with what must be known of the order, or of a crew, and the log may not hold
 SELECT e.seq, e.at, e.kind, e.order_id, e.crew_id, e.actor, e.data, o.description, o.contact, c.name
 FROM event AS e LEFT JOIN orders AS o ON o.city_id = e.city_id AND o.order_id = e.order_id
-LEFT JOIN crew AS c ON e.kind = 'crew.added' AND c.city_id = e.city_id AND c.crew_id = e.crew_id
+LEFT JOIN crew AS c ON e.kind IN ('crew.added', 'crew.changed') AND c.city_id = e.city_id AND c.crew_id = e.crew_id
 WHERE e.city_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
 
 -- name: timeline: every event of an order, oldest first
@@ -76,6 +76,9 @@ INSERT INTO account (city_id, user_id, name, role) VALUES ($1, $2, $3, $4)
 
 -- name: find_account: a user
 SELECT user_id, name, role FROM account WHERE city_id = $1 AND user_id = $2
+
+-- name: find_accounts: what these users are called
+SELECT user_id, name FROM account WHERE city_id = $1 AND user_id = ANY ($2::text[])
 
 -- name: find_crew_id: whether a crew exists
 SELECT crew_id FROM crew WHERE city_id = $1 AND crew_id = $2

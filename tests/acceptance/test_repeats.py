@@ -41,7 +41,7 @@ async def test_the_same_key_and_body_give_the_first_answer_again(city: City, met
     again = await city.call(method, path, json=body, headers=headers)
     assert (again.status_code, again.json()) == (first.status_code, first.json())
     assert len(await city.events()) == after
-    assert after > before or route.startswith("/users") or route.endswith("/tokens")
+    assert after > before or route.startswith(("/users", "/zones")) or route.endswith("/tokens")
     other = await city.call(method, path, json=_other(body), headers=headers)
     assert_problem(other, 422, "key_reused")
 
@@ -50,6 +50,10 @@ def _other(body: Any) -> Any:
     if isinstance(body, list):
         return [_other(body[0])]
     body = body or {}
+    if "geometries" in body:
+        return {"geometries": body["geometries"][::-1]}
+    if "line" in body:
+        return {**body, "line": {**body["line"], "coordinates": body["line"]["coordinates"][::-1]}}
     optional = {"category": "description", "stars": "comment", "reason": "reason"}
     return {**body, next((field for known, field in optional.items() if known in body), "name"): "another"}
 

@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 from dispatch.access import issue_token
 from dispatch.http.app import all_routes
 from dispatch.http.routing import Route
-from tests.acceptance.city import City, centre, usual_map
+from tests.acceptance.city import City, centre, square, usual_map
 from tests.acceptance.conftest import MakeCity
 from tests.acceptance.sockets import Console, Phone
 
@@ -17,11 +17,15 @@ PICTURE = b"\xff\xd8\xff\xe0 not much of a picture"
 ANY = {"admin", "dispatcher", "monitor", "intake", "crew"}
 ALLOWED: dict[tuple[str, str], set[str]] = {
     ("PUT", "/zones"): {"admin"},
+    ("POST", "/zones/check"): {"admin", "dispatcher"},
+    ("POST", "/zones/split"): {"admin", "dispatcher"},
+    ("POST", "/zones/join"): {"admin", "dispatcher"},
     ("GET", "/zones"): ANY,
     ("GET", "/zones/locate"): ANY,
     ("POST", "/crews"): {"admin"},
     ("POST", "/crews/{}/tokens"): {"admin"},
     ("GET", "/crews"): {"admin", "dispatcher"},
+    ("PATCH", "/crews/{}"): {"admin", "dispatcher"},
     ("POST", "/users"): {"admin"},
     ("POST", "/users/{}/tokens"): {"admin"},
     ("POST", "/reports"): {"admin", "intake"},
@@ -48,6 +52,13 @@ ALLOWED: dict[tuple[str, str], set[str]] = {
     ("GET", "/photos/{}"): {"admin", "dispatcher", "monitor"},
 }
 """The contract's table."""
+
+
+CUT = {"type": "LineString", "coordinates": [[centre(0)[0], 45.0], [centre(0)[0], 46.0]]}
+
+
+def shape(column: int) -> object:
+    return square(column, 0)["geometry"]
 
 
 def template(route: Route) -> str:
@@ -96,7 +107,11 @@ class Things:
 def body_for(method: str, route: str, things: Things) -> object:
     return {
         ("PUT", "/zones"): usual_map(),
+        ("POST", "/zones/check"): usual_map(),
+        ("POST", "/zones/split"): {"geometry": shape(0), "line": CUT},
+        ("POST", "/zones/join"): {"geometries": [shape(0), shape(1)]},
         ("POST", "/crews"): {"name": "一班"},
+        ("PATCH", "/crews/{}"): {"capacity": 2},
         ("POST", "/users"): {"name": "甲", "role": "monitor"},
         ("POST", "/reports"): {"channel": "wechat", "category": "no_heat"},
         ("POST", "/orders/{}/override"): {"action": "hold", "reason": "look first"},

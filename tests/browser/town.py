@@ -46,6 +46,10 @@ class Town:
         }
         return str(self.served.call("POST", "/reports", body)["order"]["id"])
 
+    def zones(self) -> list[str]:
+        """Return the ids of the zones in force."""
+        return [zone["properties"]["id"] for zone in self.served.call("GET", "/zones")["features"]]
+
     def order(self, order: str) -> Any:
         """Return an order with its story."""
         return self.served.call("GET", f"/orders/{order}")

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from crew_client.protocol import Decline, Grab, GrabResult, Position, Progress, Shift, decode_to_crew, encode
 from crew_client.session import Session
@@ -25,6 +26,7 @@ from dispatch.access import Identity
 from dispatch.background import Background
 from dispatch.clockkeeper import ClockKeeper
 from dispatch.config import Settings
+from dispatch.crews import CrewChange, change_crew
 from dispatch.engine import Engine
 from dispatch.errors import DispatchError
 from dispatch.feedback import RatingIn, rate
@@ -375,6 +377,21 @@ class World:
                 lambda tx, key=order: place_unzoned(tx, key, self.mirror.city, self.mirror.crews.values()),  # type: ignore[misc]
             )
 
+    async def do_crew(self, a: int, b: int) -> None:
+        zones = self.mirror.city.zones
+        change = CrewChange(
+            name=f"班组 {b}" if a % 2 else UNSET,
+            skills=("pipework",)[: b % 2],
+            home_zone=None if a % 9 == 0 else UNSET,
+            capacity=1 + b % 4,
+            zones_lent=zones.ids[: b % 3] if zones else (),
+        )
+        crew = f"crew{a % CREWS}"
+        await self.engine.run(
+            self.town.id,
+            lambda tx: change_crew(tx, crew, change, zones=zones.ids if zones else (), actor="user:dispatcher"),
+        )
+
     async def do_drop(self, a: int, b: int) -> None:
         self.phones[a % CREWS].drop()
 
@@ -456,6 +473,7 @@ KINDS = (
     *("due",) * 2,
     *("decline",) * 2,
     *("rate",) * 2,
+    *("crew",) * 2,
     *("shift", "locate", "grab_again", "zones", "drop", "drop", "connect", "connect", "restart"),
 )
 LISTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 99), st.integers(0, 99)), min_size=40, max_size=90)

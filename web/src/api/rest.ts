@@ -21,6 +21,48 @@ export interface ZoneMapOut {
   warnings: {}[];
 }
 /**
+ * What is wrong and what is odd about a map, and what it would change; `moves` is null where it is wrong.
+ */
+export interface ZoneCheck {
+  problems: {}[];
+  warnings: {}[];
+  moves?: Preview | null;
+}
+/**
+ * What a map would change: orders whose place falls otherwise, crews that belong or are lent to no zone of it.
+ */
+export interface Preview {
+  orders: OrderMove[];
+  crews: string[];
+}
+/**
+ * An open order that lies in another zone on a new map; None is outside every zone.
+ */
+export interface OrderMove {
+  order: string;
+  zone: string | null;
+  to: string | null;
+}
+/**
+ * A Polygon or MultiPolygon, and the LineString that cuts it.
+ */
+export interface ZoneSplitIn {
+  geometry: {};
+  line: {};
+}
+/**
+ * Shapes that an edit has made, the largest first.
+ */
+export interface ZoneParts {
+  geometries: {}[];
+}
+/**
+ * The shapes of zones that are to be one.
+ */
+export interface ZoneJoinIn {
+  geometries: {}[];
+}
+/**
  * The zone of a place, null outside every zone.
  */
 export interface LocateOut {
@@ -48,6 +90,7 @@ export interface CrewOut {
   load: number;
   position: Location | null;
   position_at: string | null;
+  zones_lent?: string[];
   position_age_s: number | null;
   score: number;
 }
@@ -57,6 +100,16 @@ export interface CrewOut {
 export interface Location {
   lon: number;
   lat: number;
+}
+/**
+ * What to change about a crew; what is left out stays as it is. `zones_lent` replaces the list of before.
+ */
+export interface CrewChange {
+  name?: string;
+  skills?: string[];
+  home_zone?: string | null;
+  capacity?: number;
+  zones_lent?: string[];
 }
 /**
  * A token, shown this once.
@@ -258,7 +311,7 @@ export interface OrderPage {
   next?: string | null;
 }
 /**
- * An order with its whole story.
+ * An order with its whole story; `people` has the names of the users in it, by actor.
  */
 export interface OrderDetail {
   id: string;
@@ -297,6 +350,9 @@ export interface OrderDetail {
   contact?: Contact | null;
   merged_into?: string | null;
   transferred_to?: string | null;
+  people?: {
+    [k: string]: string;
+  };
 }
 /**
  * An event of the city's log.
@@ -337,7 +393,10 @@ export interface CandidatePage {
   next?: string | null;
 }
 /**
- * A crew seen from an order: why him, why not.
+ * A crew seen from an order: why him, why not, and what would follow.
+ *
+ *     `eta_s` is the way from where the crew is; `arrives_s` comes after what it would finish first. `delays` are the
+ *     orders that it holds and would reach later.
  */
 export interface CandidateOut {
   crew: string;
@@ -345,6 +404,18 @@ export interface CandidateOut {
   distance_m: number | null;
   eligible: boolean;
   reasons: string[];
+  arrives_s?: number | null;
+  delays?: Delay[];
+}
+/**
+ * An order that a crew holds and would reach `later_s` seconds later.
+ *
+ *     `misses` says that it would then miss the arrival deadline that it would have met; an order already late does not.
+ */
+export interface Delay {
+  order: string;
+  later_s: number;
+  misses: boolean;
 }
 /**
  * What a dispatcher does to an order, and why. `version` is the one that he saw; left out, the newest counts.

@@ -3,15 +3,23 @@ import type * as Schema from "./rest";
 
 export interface Routes {
   /** Replace the zones by a FeatureCollection, as a new version; a wrong one changes nothing. Roles: admin. */
-  "PUT /zones": { path: {}; query: {}; body: object; answer: Schema.ZoneMapOut };
+  "PUT /zones": { path: {}; query: { based_on?: number }; body: object; answer: Schema.ZoneMapOut };
   /** Show the zones in force, with their `version`. Roles: admin, crew, dispatcher, intake, monitor. */
   "GET /zones": { path: {}; query: {}; body: never; answer: unknown };
+  /** Check a FeatureCollection of zones and tell what it would change; nothing is put in force. Roles: admin, dispatcher. */
+  "POST /zones/check": { path: {}; query: {}; body: object; answer: Schema.ZoneCheck };
+  /** Cut the shape of a zone along a line; the largest part comes first, nothing is kept. Roles: admin, dispatcher. */
+  "POST /zones/split": { path: {}; query: {}; body: Schema.ZoneSplitIn; answer: Schema.ZoneParts };
+  /** Join the shapes of zones that touch into one; nothing is kept. Roles: admin, dispatcher. */
+  "POST /zones/join": { path: {}; query: {}; body: Schema.ZoneJoinIn; answer: Schema.ZoneParts };
   /** Tell the zone of a place; one on a border is in exactly one zone. Roles: admin, crew, dispatcher, intake, monitor. */
   "GET /zones/locate": { path: {}; query: { lon: number; lat: number; crs?: "bd09" | "gcj02" | "wgs84" }; body: never; answer: Schema.LocateOut };
   /** Make a crew. Roles: admin. */
   "POST /crews": { path: {}; query: {}; body: Schema.CrewIn; answer: Schema.CrewOut };
   /** List crews with what they do and where they are. Roles: admin, dispatcher. */
   "GET /crews": { path: {}; query: { limit?: number; cursor?: string }; body: never; answer: Schema.CrewPage };
+  /** Change what a crew can do, where it belongs, and the zones that it is lent to. Roles: admin, dispatcher. */
+  "PATCH /crews/{crew_id}": { path: { crew_id: string }; query: {}; body: Schema.CrewChange; answer: Schema.CrewOut };
   /** Issue a token for a crew; it is shown this once. Roles: admin. */
   "POST /crews/{crew_id}/tokens": { path: { crew_id: string }; query: {}; body: never; answer: Schema.TokenOut };
   /** Tell whose token this is. Roles: admin, crew, dispatcher, intake, monitor. */

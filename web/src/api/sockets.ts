@@ -448,6 +448,7 @@ export interface CrewRow {
   load: number;
   position: Location | null;
   position_at: string | null;
+  zones_lent?: string[];
 }
 /**
  * One row of the city's log, in order.

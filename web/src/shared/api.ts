@@ -35,6 +35,7 @@ type Arguments<R extends Route> = Partial<Record<string, never>> extends Given<R
 export interface Api {
   get<P extends Of<"GET">>(path: P, ...given: Arguments<`GET ${P}` & Route>): Promise<Routes[`GET ${P}` & Route]["answer"]>;
   post<P extends Of<"POST">>(path: P, ...given: Arguments<`POST ${P}` & Route>): Promise<Routes[`POST ${P}` & Route]["answer"]>;
+  patch<P extends Of<"PATCH">>(path: P, ...given: Arguments<`PATCH ${P}` & Route>): Promise<Routes[`PATCH ${P}` & Route]["answer"]>;
   put<P extends Of<"PUT">>(path: P, ...given: Arguments<`PUT ${P}` & Route>): Promise<Routes[`PUT ${P}` & Route]["answer"]>;
 }
 
@@ -49,7 +50,7 @@ interface AnyGiven {
 /** The routes as the holder of a token may use them; every failure is a `Problem`. */
 export function api(token: string | null): Api {
   const call = (method: string) => (path: string, given: AnyGiven = {}) => request(method, path, given, token);
-  return { get: call("GET"), post: call("POST"), put: call("PUT") } as unknown as Api;
+  return { get: call("GET"), post: call("POST"), patch: call("PATCH"), put: call("PUT") } as unknown as Api;
 }
 
 async function request(method: string, path: string, given: AnyGiven, token: string | null): Promise<unknown> {

@@ -1,0 +1,111 @@
+/** The city as it lives: the socket fills it, and what is shown follows at most once a second. */
+import { onScopeDispose, type Ref, ref, shallowRef } from "vue";
+
+import type { CrewOut } from "@/api/rest";
+import { api, Problem } from "@/shared/api";
+import { consoleSession } from "@/shared/console-feed";
+import { type LinkState } from "@/shared/session";
+
+import { City } from "./city";
+import type { ZoneFeatures } from "./zones";
+
+const GATHER_MS = 1000;
+
+export interface Live {
+  readonly city: City;
+  /** Counts up when what is shown is to be looked at anew. */
+  readonly turn: Readonly<Ref<number>>;
+  readonly zones: Readonly<Ref<ZoneFeatures>>;
+  readonly link: Readonly<Ref<LinkState>>;
+  /** Whether anything was ever shown. */
+  readonly loaded: Readonly<Ref<boolean>>;
+  /** The map could not be read; it is tried again with the next connection. */
+  readonly zonesProblem: Readonly<Ref<unknown>>;
+  readonly restart: () => void;
+  readonly stop: () => void;
+  /** Show at once what has come. */
+  readonly flush: () => void;
+}
+
+const NO_ZONES: ZoneFeatures = { type: "FeatureCollection", version: 0, features: [] };
+
+export function liveCity(token: string): Live {
+  const city = new City();
+  const turn = ref(0);
+  const loaded = ref(false);
+  const zones = shallowRef<ZoneFeatures>(NO_ZONES);
+  const zonesProblem = shallowRef<unknown>(null);
+  let due: ReturnType<typeof setTimeout> | undefined;
+  let shownAt = 0;
+
+  const flush = () => {
+    clearTimeout(due);
+    due = undefined;
+    shownAt = performance.now();
+    turn.value += 1;
+  };
+  /** Show soon: at once after a quiet second, else when a second has passed since the last time. */
+  const gather = () => {
+    due ??= setTimeout(flush, Math.max(0, Math.min(GATHER_MS, shownAt + GATHER_MS - performance.now())));
+  };
+
+  async function readZones(): Promise<void> {
+    try {
+      zones.value = (await api(token).get("/zones")) as unknown as ZoneFeatures;
+      zonesProblem.value = null;
+    } catch (problem) {
+      zonesProblem.value = problem;
+    }
+  }
+
+  let naming: Promise<void> | null = null;
+  /** Names are not in the log: read the crews again, once for many changes. */
+  function readCrews(): void {
+    naming ??= new Promise((resolve) => setTimeout(resolve, 300))
+      .then(async () => {
+        naming = null;
+        city.renew(await everyCrew(token));
+        gather();
+      })
+      .catch((problem: unknown) => {
+        if (!(problem instanceof Problem)) throw problem;
+      });
+  }
+
+  const session = consoleSession(token, {
+    onSnapshot(snapshot) {
+      city.load(snapshot);
+      loaded.value = true;
+      void readZones();
+      flush();
+    },
+    onEvent(event) {
+      const touched = city.fold(event);
+      if (touched === "zones") void readZones();
+      if (touched === "crews") readCrews();
+      gather();
+    },
+    onPositions(fixes) {
+      city.move(fixes);
+      gather();
+    },
+  });
+  session.start();
+  const stop = () => {
+    clearTimeout(due);
+    session.stop();
+  };
+  onScopeDispose(stop);
+  return { city, turn, zones, link: session.state, loaded, zonesProblem, restart: () => session.restart({ afresh: true }), stop, flush };
+}
+
+async function everyCrew(token: string): Promise<CrewOut[]> {
+  const crews: CrewOut[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await api(token).get("/crews", { query: { limit: 500, ...(cursor ? { cursor } : {}) } });
+    crews.push(...page.items);
+    cursor = page.next ?? undefined;
+  } while (cursor);
+  return crews;
+}
