@@ -26,6 +26,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--compare", help="Policies with commas between, all of them run and set side by side in compare.html.")
 @click.option("--behaviour", type=FILE, help="How crews behave. Default: SCENARIO/crews.toml, if there is one.")
+@click.option(
+    "--as-configured",
+    is_flag=True,
+    help="Take the grab policy to the letter. Without this, hybrid leaves only what is safe to grabs.",
+)
 @with_settings(database=False)
 def simulate(
     settings: Settings,
@@ -37,6 +42,7 @@ def simulate(
     as_json: bool,
     behaviour: Path | None,
     compare: str | None,
+    as_configured: bool,
 ) -> None:
     """Run the day of a SCENARIO folder under a policy: writes visits.csv and prints what came of it."""
     chosen = _chosen(compare) if compare else [policy]
@@ -47,7 +53,9 @@ def simulate(
     usual = scenario / "crews.toml"
     dice = read_behaviour(behaviour or (usual if usual.exists() else None))
     day, city = runs.prepare(scenario, settings)
-    outcomes = [runs.simulate(day, city, name, behaviour=dice, seed=seed) for name in chosen]
+    outcomes = [
+        runs.simulate(day, city, name, behaviour=dice, seed=seed, as_configured=as_configured) for name in chosen
+    ]
     for outcome in outcomes:
         folder = out / outcome.policy if compare else out
         write(folder / "visits.csv", visits_csv(outcome.visits))

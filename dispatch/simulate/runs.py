@@ -54,9 +54,16 @@ def prepare(folder: Path, settings: Settings) -> tuple[Scenario, City]:
     return scenario, msgspec.structs.replace(read_zones(folder, city), **drives)
 
 
-def simulate(scenario: Scenario, city: City, policy: str, *, behaviour: CrewBehaviour, seed: int) -> Outcome:
-    """Run a day; the same arguments give the same outcome."""
-    visits = Day(scenario, city, POLICIES[policy], behaviour=behaviour, seed=seed).run()
+def simulate(
+    scenario: Scenario, city: City, policy: str, *, behaviour: CrewBehaviour, seed: int, as_configured: bool = False
+) -> Outcome:
+    """Run a day; the same arguments give the same outcome.
+
+    `as_configured` takes the city's grab policy to the letter, whatever the policy would leave to grabs.
+    """
+    chosen = POLICIES[policy]
+    in_force = city if as_configured else chosen.in_force(city)
+    visits = Day(scenario, in_force, chosen, behaviour=behaviour, seed=seed).run()
     return Outcome(policy, visits, summarise(len(scenario.reports), visits))
 
 

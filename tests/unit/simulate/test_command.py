@@ -73,6 +73,14 @@ def test_a_comparison_is_one_page_that_needs_no_other_and_holds_the_figures(run:
         assert (tmp_path / "out" / name / "visits.csv").exists()
 
 
+def test_as_configured_leaves_to_grabs_what_the_installation_leaves(run: Run, tmp_path: Path) -> None:
+    day = folder_of(tmp_path / "day", [crew("far", km=6)], [report("r", 0)])
+    (day / "crews.toml").write_text("keenness = 1.0\nkeen_within_m = 1e6\n")
+    for words, claimed_by in (((), {"optimizer": 1}), (("--as-configured",), {"grab": 1})):
+        _, out, _ = run(day, *words, "--json", "--out", tmp_path)
+        assert json.loads(out)["claimed_by"] == claimed_by
+
+
 def test_behaviour_comes_from_the_folder_or_from_a_file(run: Run, scenario: Path, tmp_path: Path) -> None:
     (scenario / "crews.toml").write_text("keenness = 0.0\n")
     _, out, _ = run(scenario, "--policy", "grab", "--json", "--out", tmp_path)
