@@ -70,7 +70,7 @@ def obstacles(
         reasons.append("at_capacity")
     if crew.position is None:
         reasons.append("no_position")
-    if missing := set(order.required_skills).difference(crew.skills):
+    if order.required_skills and (missing := set(order.required_skills).difference(crew.skills)):
         reasons.extend(f"lacks_skill:{skill}" for skill in sorted(missing))
     if zones is not None and crew.home_zone not in zones:
         reasons.append("outside_ring")

@@ -55,15 +55,17 @@ def circle(
 
     Where only what is safe is left to grabs, a crew that is too far for it is not asked.
     """
-    inside = crews if terms.zones is None else [crew for crew in crews if crew.home_zone in terms.zones]
-    ranked = candidates(order, inside, travel=city.travel, zones=terms.zones, etas=etas)
     due_at = _arrival_due(order) if city.policy(order.zone).leave_to_grabs == "when_safe" else None
     due_in_s = None if due_at is None else (due_at - now).total_seconds()
-    return [
-        each
-        for each in ranked
-        if each.eligible and each.eta_s is not None and near_enough_to_grab(each.eta_s, due_in_s=due_in_s)
+    inside = [
+        crew
+        for crew in crews
+        if (terms.zones is None or crew.home_zone in terms.zones)
+        and crew.id in etas
+        and near_enough_to_grab(etas[crew.id], due_in_s=due_in_s)
     ]
+    ranked = candidates(order, inside, travel=city.travel, zones=terms.zones, etas=etas)
+    return [candidate for candidate in ranked if candidate.eligible]
 
 
 def _arrival_due(order: Order) -> datetime | None:
