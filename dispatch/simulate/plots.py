@@ -16,7 +16,7 @@ from dispatch.simulate.scenario import ScenarioReport
 from geo import Zone
 
 WIDTH, HEIGHT = 500, 270
-LEFT, RIGHT, TOP, BOTTOM = 72, 14, 14, 46
+LEFT, RIGHT, TOP, BOTTOM = 50, 14, 14, 46
 MOST_MINUTES = 60
 STEPS = 240
 
@@ -77,7 +77,7 @@ def lateness_by_crews(counts: Sequence[int], series: Sequence[Series]) -> str:
     positive = [value for one in series for value in one.values if value]
     low = math.floor(math.log10(min(positive, default=1)))
     high = max(math.ceil(math.log10(max(positive, default=10))), low + 1)
-    levels = [((power - low) / (high - low), f"{10**power:,}") for power in range(low, high + 1)]
+    levels = [((power - low) / (high - low), _short(10**power)) for power in range(low, high + 1)]
     heights = [
         Series(
             one.name, one.colour, [(math.log10(value) - low) / (high - low) if value else 0.0 for value in one.values]
@@ -86,6 +86,14 @@ def lateness_by_crews(counts: Sequence[int], series: Sequence[Series]) -> str:
     ]
     plot = _Plot(counts[0], counts[-1], counts, "{}", "班组数 number of crews", levels=levels)
     return plot.svg(_marked_lines(plot, counts, heights), "加权迟到（秒） severity x seconds late by number of crews")
+
+
+def _short(number: int) -> str:
+    """Return a round number in few letters, as in 100k."""
+    for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= unit:
+            return f"{number // unit}{letter}"
+    return str(number)
 
 
 def _marked_lines(plot: "_Plot", counts: Sequence[int], series: Sequence[Series]) -> list[str]:
