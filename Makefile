@@ -1,8 +1,9 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
 # make lint   the first three alone       make lock   write the lock files anew       make clean
+# make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test lint lock clean check-lock
+.PHONY: run test lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -12,30 +13,37 @@ RUN_STAMP := .venv/.installed
 COMPILE := echo "Compiling the optimizer's search (once) ..." && $(BIN)/python -m optimizer.search
 TEST_STAMP := .venv/.installed-for-tests
 
-run: $(RUN_STAMP)
+run: $(RUN_STAMP) web
 	@exec $(BIN)/qiangdan demo --data-dir .demo-data
 
 $(RUN_STAMP): requirements.lock pyproject.toml
 	@tools/make-venv .venv
 	@echo "Installing what qiangdan needs (once; the next start is immediate) ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements.lock
-	@$(PIP) install -q --no-deps -e .
-	@$(COMPILE)
+	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
 	@touch $@
 
 $(TEST_STAMP): requirements-dev.lock pyproject.toml
 	@tools/make-venv .venv
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements-dev.lock
-	@$(PIP) install -q --no-deps -e .
+	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
 	@$(COMPILE)
 	@touch $@ $(RUN_STAMP)
 
-lint: $(TEST_STAMP) check-lock
+# With Node on the PATH, or else with one that comes as a Python package into a folder of its own.
+web: $(RUN_STAMP)
+	@$(BIN)/python -m dispatch.web_build --check || tools/build-web $(BIN)/python
+
+lint: $(TEST_STAMP) check-lock web
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@tools/check-web $(BIN)/python
+
+screenshots: $(TEST_STAMP) web
+	$(BIN)/python tools/screenshots.py
 
 test: lint
 	@tools/install-test-packages
@@ -56,7 +64,9 @@ lock: $(TEST_STAMP)
 check-lock:
 	@! grep -nE '://|^-|/(opt|tmp|home|root|work)/' requirements.lock requirements-dev.lock \
 		|| { echo "A lock file names a host, an option or a path; make it anew with 'make lock'." >&2; exit 1; }
+	@! grep -nE '"resolved"|registry\.' web/package-lock.json tests/acceptance/asyncapi/package-lock.json \
+		|| { echo "A package-lock.json names a registry: delete it and node_modules, and 'npm install' anew." >&2; exit 1; }
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .node build dist dispatch/http/site web/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

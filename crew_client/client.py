@@ -26,6 +26,8 @@ from crew_client.protocol import (
     Evidence,
     Grab,
     GrabResult,
+    HandBack,
+    HandBackReason,
     Offer,
     Order,
     Position,
@@ -212,6 +214,14 @@ class CrewClient:
             )
         )
 
+    async def hand_back(
+        self, order_id: str, reason: HandBackReason, *, at: datetime | None = None, id: str | None = None
+    ) -> ProgressAck:
+        """Give a held order back for others to grab; `error` in the answer says why it was not taken."""
+        return await self._ask_progress(
+            HandBack(id=id or self._new_id(), order=order_id, reason=reason, at=at or self._clock())
+        )
+
     async def shift(self, on: bool) -> None:
         """Begin or end the shift: now, or when next online, and restated on each reconnect."""
         self._check_open()
@@ -226,7 +236,7 @@ class CrewClient:
         self._session.put_position(Position(lon=lon, lat=lat, accuracy_m=accuracy_m, at=at or self._clock(), crs=crs))
         self._link.wake()
 
-    async def _ask_progress(self, command: Decline | Progress) -> ProgressAck:
+    async def _ask_progress(self, command: Decline | Progress | HandBack) -> ProgressAck:
         verdict = await self._ask(command)
         if not isinstance(verdict, ProgressAck):
             raise CommandRefusedError("unexpected", "the server answered progress with grab_result", id=verdict.id)

@@ -9,7 +9,9 @@ from datetime import datetime
 import msgspec
 
 from crew_client.protocol import (
+    Advice,
     Assigned,
+    Location,
     Offer,
     OfferClosed,
     OfferedOrder,
@@ -24,7 +26,7 @@ from crew_client.protocol import (
 HELD_STATES = frozenset({"claimed", "en_route", "arrived", "suspended"})
 """An order in one of these is work of the crew that it names; after `resolved` it is history."""
 
-LoggedMessage = Offer | OfferClosed | Assigned | Revoked | Updated | Route
+LoggedMessage = Offer | OfferClosed | Assigned | Revoked | Updated | Route | Advice
 
 
 class Mirror:
@@ -37,6 +39,7 @@ class Mirror:
         self.offers: dict[str, Offer] = {}
         self.orders: dict[str, Order] = {}
         self.route: tuple[Stop, ...] = ()
+        self.waiting_place: Location | None = None
         self._declined: dict[str, datetime] = {}
 
     def welcome(self, message: Welcome) -> None:
@@ -48,6 +51,7 @@ class Mirror:
             return
         self.seq = message.seq
         self.route = ()
+        self.waiting_place = None
         # In place, since users hold views of them.
         self.orders.clear()
         self.orders.update((order.id, order) for order in message.orders)
@@ -81,6 +85,8 @@ class Mirror:
                 self._update(order)
             case Route(stops=stops):
                 self.route = stops
+            case Advice(location=place):
+                self.waiting_place = place
         return True
 
     def decline(self, order_id: str, closes_at: datetime) -> None:

@@ -27,6 +27,7 @@ from crew_client.protocol import (
     Grab,
     GrabAck,
     GrabResult,
+    HandBack,
     Hello,
     Pong,
     Position,
@@ -40,7 +41,7 @@ from crew_client.protocol import (
     encode,
 )
 
-Command = Grab | Decline | Progress
+Command = Grab | Decline | Progress | HandBack
 Verdict = GrabResult | ProgressAck | Error
 TRY_AGAIN = "failed"
 """The code of an `error` that judges nothing: the server stumbled, and the command is asked again before long."""

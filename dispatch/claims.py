@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 
 CLAIMED = "order.claimed"
+OFFERED, CLAIMED_STATE = State.OFFERED.value, State.CLAIMED.value
 
 
-class Sight(Struct, frozen=True):
+class Sight(Struct, frozen=True, gc=False):
     """An open order and a crew that may have it, as the engine's memory shows them; neither is locked."""
 
     order: PublicOrder
@@ -45,7 +46,7 @@ class Sight(Struct, frozen=True):
 
 def sight(live: "LiveOrder | None", crew: Crew | None) -> Sight | None:
     """Return what a grab can be written on at once, None where it must be judged under locks."""
-    if live is None or crew is None or live.mode != "first" or live.order.state != State.OFFERED.value:
+    if live is None or crew is None or live.mode != "first" or live.order.state != OFFERED:
         return None
     if crew.id not in live.offered or obstacles(live.order, crew, zones=live.zones, excluded=()):
         return None  # who was excluded is not among those to whom it was offered
@@ -95,7 +96,7 @@ def _claimed(order: PublicOrder, crew: str, now: datetime) -> PublicOrder:
     return msgspec.structs.replace(
         order,
         version=order.version + 1,
-        state=State.CLAIMED.value,
+        state=CLAIMED_STATE,
         crew=crew,
         claimed_by="grab",
         clocks=clocks.stop(order.clocks, "hand_down", now),

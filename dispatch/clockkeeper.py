@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dispatch import clocks, grabs, offers
 from dispatch.background import Background
 from dispatch.logs import configure_logs, logger
+from dispatch.signing_in import PHONES
 from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
 from dispatch.store.tx import LOG
@@ -81,6 +82,7 @@ class ClockKeeper:
         async with background.db.connection() as conn:
             await conn.execute(CREWS["forget_fixes"], now - keep)
             await conn.execute(LOG["forget_keys"], now - KEEP_KEYS)
+            await conn.execute(PHONES["forget_codes"], now - KEEP_KEYS)
 
 
 def run_clockkeeper(settings: "Settings") -> int:

@@ -107,7 +107,10 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`."""
+    """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`.
+
+    `demo` lets the start page hand out the sign-ins of the demo city's made-up people; `qiangdan demo` sets it.
+    """
 
     database_url: str | None = None
     data_dir: Path = Path("qiangdan-data")
@@ -119,6 +122,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
+    demo: bool = False
     clocks: ClockSettings = field(default_factory=ClockSettings)
     grab: GrabPolicy = field(default_factory=GrabPolicy)
     travel: TravelChoice = field(default_factory=TravelChoice)

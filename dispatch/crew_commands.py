@@ -8,7 +8,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from crew_client.protocol import Progress, ProgressAck
+from crew_client.protocol import HandBack, Progress, ProgressAck
 from dispatch import crews as crew_steps
 from dispatch import grabs, offers, visits
 from dispatch.errors import Unavailable
@@ -120,6 +120,15 @@ class CrewCommands:
         )
         self._engine.metrics.progress.labels(word.to, answer.error or "taken").inc()
         return answer
+
+    async def hand_back(self, city_id: str, crew_id: str, word: HandBack) -> ProgressAck:
+        """Take an order back from a crew that cannot do it, and open it to the others."""
+        mirror = (await self._engine.desk(city_id)).mirror
+        return await self._engine.run(
+            city_id,
+            lambda tx: visits.hand_back(tx, crew_id, word, city=mirror.city, crews=mirror.crews.values()),
+            repeatable=True,
+        )
 
     async def decline(
         self, city_id: str, crew_id: str, message_id: str, order_id: str, reason: str | None

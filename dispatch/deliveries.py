@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from dispatch.events import Logged
 from dispatch.mirror import LiveOrder, OrderData
 
 CONCERNS_ITS_CREW = frozenset({"claimed", "en_route", "arrived", "suspended", "resolved"})
+OF_A_CREW = {"crew.routed": "route", "crew.advised": "advice"}
+"""Events of a crew that it is told of, in a frame of this type with the members of the event's data."""
 _encoder = msgspec.json.Encoder()
 
 
@@ -94,6 +97,15 @@ def deliveries(seq: int, order_id: str, data: OrderData, live: LiveOrder) -> Ite
             head = _updated(seq, live, contact=False)
             for crew in others:
                 yield Delivery(crew, seq, head, "")
+
+
+def crew_delivery(event: Logged) -> Delivery | None:
+    """Return the frame of a crew's own event, None where it says nothing to the crew."""
+    name = OF_A_CREW.get(event.kind)
+    if name is None or event.crew is None:
+        return None
+    members = bytes(event.data).decode()[1:]
+    return Delivery(event.crew, event.seq, f'{{"type":"{name}","seq":{event.seq},{members}', "")
 
 
 def _updated(seq: int, live: LiveOrder, *, contact: bool) -> str:

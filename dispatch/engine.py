@@ -11,6 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -62,6 +63,7 @@ class Engine:
         self.settings = settings
         self.name = str(ULID())
         self.metrics = Metrics("engine", self.name)
+        self._counter_of = cache(self.metrics.events.labels)
         self.db = Database(database_url, size=10, on_commit=self._committed)
         self.travel = open_travel(settings, tally=self.metrics.count_travel)
         self.hub = Hub()
@@ -211,7 +213,7 @@ class Engine:
 
     def _told(self, mirror: Mirror, event: Logged, data: OrderData | None) -> None:
         """Count an event that was told; let a crew with room again see what is open."""
-        self.metrics.events.labels(event.kind).inc()
+        self._counter_of(event.kind).inc()
         self.metrics.reader_age.observe(max((self.now() - event.at).total_seconds(), 0))
         if data is not None and data.offered is not None:
             self.metrics.offers.inc(len(data.offered.crews))

@@ -8,6 +8,7 @@
     ├── Unauthenticated    401  unauthenticated     no token, or one that is not known
     ├── Forbidden          403  forbidden           the token's role may not do this
     ├── NotFound           404  not_found           no such thing in this city
+    ├── LinkGone           410  link_gone           a sign-in link that is over, or never was one
     ├── MethodNotAllowed   405  method_not_allowed  the route does not know this method
     ├── Impossible         409  impossible          the order's state does not allow the action
     ├── StaleVersion       409  stale_version       somebody changed the order first; `order` is the current one
@@ -88,6 +89,12 @@ class NotFound(DispatchError):
     """There is no such thing in this city."""
 
     code, status, title = "not_found", 404, "Not found"
+
+
+class LinkGone(DispatchError):
+    """This sign-in link is not known here; ask for another."""
+
+    code, status, title = "link_gone", 410, "Link no longer valid"
 
 
 class MethodNotAllowed(DispatchError):

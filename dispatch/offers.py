@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dispatch import clocks
 from dispatch.city import City
 from dispatch.crews import Candidate, Crew, arrivals, candidates, obstacles
 from dispatch.events import Event
@@ -111,6 +112,25 @@ def opened(
     if policy.leave_to_grabs == "when_safe" and not safe_to_grab(theirs, best_eta_s=best_s):
         order = msgspec.structs.replace(order, offer=msgspec.structs.replace(terms, assign_at=now))
     return order, first
+
+
+def taken_back(order: Order, now: datetime) -> Order:
+    """Return the order taken from its crew: the hand-down clock runs on, a pause of a suspension ends."""
+    resumed = clocks.resume(order.clocks, now)
+    return msgspec.structs.replace(
+        order, crew=None, claimed_by=None, unverified=False, clocks=clocks.restart(resumed, "hand_down", now)
+    )
+
+
+def opened_without(
+    order: Order, crew: str | None, crews: Collection[Crew], city: City, *, now: datetime
+) -> tuple[Order, list[Candidate] | None]:
+    """Return an order opened again, to everybody but the crew that lost it; one without a place is the dispatcher's."""
+    excluded = tuple(dict.fromkeys((*order.excluded, crew) if crew else order.excluded))
+    free = taken_back(order, now)
+    if free.location is None:
+        return msgspec.structs.replace(free, state=State.UNZONED, offer=None, excluded=excluded), None
+    return opened(free, crews, city, now=now, excluded=excluded)
 
 
 def _best_eta_s(order: Order, crews: Iterable[Crew], etas: Mapping[str, float]) -> float | None:

@@ -211,11 +211,7 @@ def _opened(order: Order, desk: Desk, *, excluded: tuple[str, ...] = ()) -> Outc
 
 
 def _without_crew(order: Order, desk: Desk) -> Order:
-    """Return the order taken from its crew: the hand-down clock runs on, a pause of a suspension ends."""
-    resumed = clocks.resume(order.clocks, desk.tx.now)
-    return msgspec.structs.replace(
-        order, crew=None, claimed_by=None, unverified=False, clocks=clocks.restart(resumed, "hand_down", desk.tx.now)
-    )
+    return offers.taken_back(order, desk.tx.now)
 
 
 def _assign(order: Order, desk: Desk) -> Outcome:
@@ -236,8 +232,7 @@ def _assign(order: Order, desk: Desk) -> Outcome:
 
 
 def _revoke(order: Order, desk: Desk) -> Outcome:
-    excluded = (*order.excluded, order.crew) if order.crew else order.excluded
-    return _opened(_without_crew(order, desk), desk, excluded=tuple(dict.fromkeys(excluded)))
+    return Outcome(*offers.opened_without(order, order.crew, desk.crews, desk.city, now=desk.tx.now))
 
 
 def _hold(order: Order, desk: Desk) -> Outcome:

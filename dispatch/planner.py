@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from optimizer.rolling import Answer, Question
 
 EVERY_S = 0.25
+WARM_UP_AFTER_S = 8.0
 MOST = 100
 ADVICE = "more of the expected reports are near from there"
 log = logger("planner")
@@ -231,10 +232,12 @@ def run_planner(settings: "Settings") -> int:
         return await planner.tick(background)
 
     async def main() -> int:
-        solver.start()
+        # Not at once: a start has better things to do. Whoever is due before then goes by the nearest crew.
+        warming = asyncio.get_running_loop().call_later(WARM_UP_AFTER_S, solver.start)
         try:
             return await Background(settings, "planner").run(plan_and_learn, every_s=EVERY_S)
         finally:
+            warming.cancel()
             await solver.close()
 
     return asyncio.run(main())

@@ -114,7 +114,7 @@ async def move(tx: "Tx", order_id: str, crew_id: str, to: str, *, why: str) -> b
     members = {
         name: {"crew": crew, "by": "optimizer", "reason": why} for name, crew in (("lost", crew_id), ("given", to))
     }
-    tx.record(Event.of_order("order.reassigned", held, actor=ACTOR, **members))
+    tx.record(Event.of_order("order.assigned", held, actor=ACTOR, **members))
     return True
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from dispatch.cities import load_city
-from dispatch.deliveries import deliveries
+from dispatch.deliveries import crew_delivery, deliveries
 from dispatch.errors import Unavailable
 from dispatch.events import Logged
 from dispatch.hub import Histories, Hub
@@ -88,6 +88,8 @@ def _replay(mirror: Mirror, first: int, tail: list[Any], rounds: list[Any]) -> H
         event = logged(row)
         data = past.fold(event, row["description"], row["contact"], row["name"])
         if data is None or event.order is None or past.last_order is None:
+            if (frame := crew_delivery(event)) is not None:
+                histories.keep(frame)
             continue
         live = past.last_order
         if event.order not in known:
@@ -184,8 +186,11 @@ class Relay:
                 sent += 1
             if self.hub.consoles[city]:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq, live=live, left=data.left)
-        elif self.hub.consoles[city]:
-            self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
+        else:
+            if (frame := crew_delivery(event)) is not None:
+                self.hub.deliver(city, frame)
+            if self.hub.consoles[city]:
+                self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
         self._on_event(event, data)
         return sent
 

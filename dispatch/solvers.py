@@ -63,11 +63,14 @@ class LocalSolver:
     def __init__(self) -> None:
         self._pool: ProcessPool | None = None
         self._ready: Future[None] | None = None
+        self._ending: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Start the child, and let it load and compile the search: some seconds, the first time ever half a minute."""
         from pebble import ProcessPool
 
+        if self._ready is not None and not (self._ready.done() and self._ready.exception() is not None):
+            return
         if self._pool is None or not self._pool.active:
             # Spawned, not forked: the planner has threads, and a loop that a copy must not run.
             self._pool = ProcessPool(max_workers=1, initializer=_be_last, context=get_context("spawn"))
@@ -77,8 +80,7 @@ class LocalSolver:
         """Answer in the child; it is killed where it takes longer than it may."""
         from pebble import ProcessExpired
 
-        if self._ready is None or (self._ready.done() and self._ready.exception() is not None):
-            self.start()
+        self.start()
         assert self._pool is not None and self._ready is not None
         if not self._ready.done():
             raise SolverFailed("its process is still starting")
@@ -88,8 +90,7 @@ class LocalSolver:
             async with asyncio.timeout(limit_s + GRACE_S):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            future.cancel()  # kills the child where it is at it
-            self._ready = None
+            self._give_up()
             raise SolverFailed(f"no answer within {limit_s:g} s") from None
         except ProcessExpired as error:
             self._ready = None
@@ -97,11 +98,22 @@ class LocalSolver:
         except Exception as error:
             raise SolverFailed(f"{type(error).__name__}: {error}") from error
 
+    def _give_up(self) -> None:
+        """Kill a child that does not even notice that its time is over, and let the next question start another."""
+        pool, self._pool, self._ready = self._pool, None, None
+        if pool is not None:
+            self._ending.append(asyncio.create_task(asyncio.to_thread(_kill, pool)))
+
     async def close(self) -> None:
         """Kill the child."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
-            await asyncio.to_thread(self._pool.join, 3)
+        self._give_up()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+
+def _kill(pool: "ProcessPool") -> None:
+    """End a pool's processes, those that do not listen after three seconds by SIGKILL."""
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
+    pool.join()
 
 
 def _be_last() -> None:

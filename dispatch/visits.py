@@ -5,14 +5,14 @@ dispatcher's word; without them it is taken all the same, and flagged `unverifie
 the server's and trusted for nothing. A suspension with a listed reason pauses the clocks; without one they go on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from crew_client.protocol import Location, Progress, ProgressAck
-from dispatch import clocks
+from crew_client.protocol import HandBack, Location, Progress, ProgressAck
+from dispatch import clocks, offers
 from dispatch.city import City
 from dispatch.crews import Crew
 from dispatch.events import Event
@@ -119,6 +119,40 @@ async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, city: City)
         heard_by = clocks.start(stopped, ("call_back",), tx.now, severity=order.severity, targets=city.targets)
         return order.changed(state=to, clocks=heard_by), {"without_evidence": word.evidence is None}
     return order.changed(state=to, clocks=running), {}
+
+
+async def hand_back(tx: "Tx", crew_id: str, word: HandBack, *, city: City, crews: Collection[Crew]) -> ProgressAck:
+    """Take an order back from a crew that cannot do it and open it to the others; once for each message id."""
+    crew = await tx.crews.lock_one(crew_id)
+    order = (await tx.orders.lock([word.order])).get(word.order)
+    if (known := await tx.crews.known_command(crew_id, word.id)) is not None:
+        return _repeat(known, word.id, word.order, "hand_back")
+    if order is None:
+        answer = ProgressAck(word.id, word.order, error="unknown_order", detail="no such order in this city")
+    elif order.crew != crew.id or order.state not in WITH_CREW | {State.SUSPENDED}:
+        answer = ProgressAck(word.id, word.order, error="not_yours", detail=f"the order is {order.state.value}")
+    else:
+        answer = await _reopen(tx, crew, order, word, city, crews)
+    await tx.crews.insert_command(
+        crew_id, word.id, kind="hand_back", order_id=word.order, device_at=word.at, now=tx.now, answer=answer
+    )
+    return answer
+
+
+async def _reopen(
+    tx: "Tx", crew: Crew, order: Order, word: HandBack, city: City, crews: Collection[Crew]
+) -> ProgressAck:
+    free, circle = offers.opened_without(order, crew.id, crews, city, now=tx.now)
+    free = msgspec.structs.replace(free, version=order.version + 1)
+    await tx.orders.save(free)
+    if order.state in WITH_CREW:
+        await tx.crews.add_load({crew.id: -1})
+    lost = {"crew": crew.id, "by": "crew", "reason": word.reason}
+    actor = f"crew:{crew.id}"
+    tx.record(Event.of_order("order.handed_back", free, actor=actor, device_at=word.at, reason=word.reason, lost=lost))
+    if circle is not None:
+        await offers.announce(tx, free, circle, actor=actor)
+    return ProgressAck(word.id, word.order, state=free.state.value)
 
 
 async def decline(

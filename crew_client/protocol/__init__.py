@@ -12,6 +12,7 @@ RFC 3339 with offset.
 from crew_client.protocol.codec import FRAME_LIMIT, ProtocolError, decode_from_crew, decode_to_crew, encode
 from crew_client.protocol.messages import (
     Ack,
+    Advice,
     Assigned,
     Clock,
     Contact,
@@ -23,6 +24,8 @@ from crew_client.protocol.messages import (
     GrabAck,
     GrabReason,
     GrabResult,
+    HandBack,
+    HandBackReason,
     Hello,
     Location,
     Offer,
@@ -51,6 +54,7 @@ __all__ = [
     "FRAME_LIMIT",
     "SUBPROTOCOL",
     "Ack",
+    "Advice",
     "Assigned",
     "Clock",
     "Contact",
@@ -62,6 +66,8 @@ __all__ = [
     "GrabAck",
     "GrabReason",
     "GrabResult",
+    "HandBack",
+    "HandBackReason",
     "Hello",
     "Location",
     "Offer",

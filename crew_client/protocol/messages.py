@@ -35,6 +35,9 @@ GrabReason = Literal[
 ]
 ProgressTo = Literal["en_route", "arrived", "resolved", "suspended"]
 SuspendReason = Literal["resident_absent", "waiting_part", "waiting_utility"]
+HandBackReason = Literal[
+    "too_far", "missing_part", "missing_skill", "vehicle_trouble", "unsafe", "unwell", "shift_ends"
+]
 
 
 class Location(Struct, frozen=True):
@@ -153,7 +156,7 @@ class Decline(Struct, frozen=True, tag="decline", forbid_unknown_fields=True):
 
 
 class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
-    """What was found at the door: room temperature, words, a photo's reference."""
+    """What was found at the door: room temperature, words, a photo's reference (`POST /photos` gives it)."""
 
     temperature_c: Annotated[float, Meta(ge=-60, le=100)] | None = None
     note: Annotated[str, Meta(max_length=4000)] | None = None
@@ -171,6 +174,15 @@ class Progress(Struct, frozen=True, tag="progress", forbid_unknown_fields=True):
     reason: SuspendReason | None = None
 
 
+class HandBack(Struct, frozen=True, tag="hand_back", forbid_unknown_fields=True):
+    """Give back an order that this crew holds: it is opened to the others at once. Answered by `progress_ack`."""
+
+    id: MessageId
+    order: OrderId
+    reason: HandBackReason
+    at: datetime
+
+
 class Ack(Struct, frozen=True, tag="ack", forbid_unknown_fields=True):
     """Everything up to `seq` has been seen."""
 
@@ -181,7 +193,7 @@ class Ping(Struct, frozen=True, tag="ping"):
     """Keeps the connection known to be alive; every field is sent back in `pong`."""
 
 
-FromCrew = Hello | Shift | Position | Grab | Decline | Progress | Ack | Ping
+FromCrew = Hello | Shift | Position | Grab | Decline | Progress | HandBack | Ack | Ping
 
 
 # To the crew. A client ignores fields that it does not know.
@@ -262,7 +274,7 @@ class Updated(Struct, frozen=True, tag="updated"):
 
 
 class ProgressAck(Struct, frozen=True, tag="progress_ack", omit_defaults=True):
-    """A `progress` or `decline` is durable (`state`), or was not taken (`error`, a code; `detail` says why)."""
+    """A `progress`, `decline` or `hand_back` is durable (`state`), or not taken (`error`; `detail` says why)."""
 
     id: str
     order: str
@@ -284,6 +296,14 @@ class Route(Struct, frozen=True, tag="route"):
 
     seq: Seq
     stops: tuple[Stop, ...]
+
+
+class Advice(Struct, frozen=True, tag="advice"):
+    """Where an idle crew best waits for the next reports, and why; nobody has to go."""
+
+    seq: Seq
+    location: Location
+    reason: str
 
 
 class Error(Struct, frozen=True, tag="error", omit_defaults=True):
@@ -309,6 +329,7 @@ ToCrew = (
     | Updated
     | ProgressAck
     | Route
+    | Advice
     | Error
     | Pong
 )

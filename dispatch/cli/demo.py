@@ -44,6 +44,7 @@ def _with_pace(command: F) -> F:
 def demo(settings: Settings, *, crews: int, reports_per_hour: float | None, speed: float, seed: int | None) -> int:
     """Run the engine with a generated city, a simulated fleet and residents that report."""
     import httpx
+    import msgspec
 
     from dispatch.children import ChildSpec
     from dispatch.demo import story
@@ -51,7 +52,7 @@ def demo(settings: Settings, *, crews: int, reports_per_hour: float | None, spee
     from dispatch.ports import Address
     from dispatch.supervisor import run_supervisor
 
-    settings = _quiet_on_a_terminal(settings)
+    settings = msgspec.structs.replace(_quiet_on_a_terminal(settings), demo=True)
     pace = reports_per_hour if reports_per_hour is not None else REPORTS_PER_CREW * crews * speed
 
     def begin(address: Address, token: str) -> None:

@@ -44,7 +44,7 @@ def tell_where(url: str, people: Population, *, admin: str, crews: int, speed: f
     you = people.technician
     where = (
         ("开始 start", f"{url}/"),
-        ("维修 technician", f"{url}/crew#token={you.token}"),
+        ("维修 technician", f"{url}/crew#token={you.token}&demo"),
         ("调度 dispatcher", f"{url}/console#token={people.dispatcher}"),
         ("督办 SLA monitor", f"{url}/sla#token={people.monitor}"),
         ("接口 API", f"{url}/openapi.json"),

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,11 +11,12 @@ from sanic.response import json, raw
 
 from dispatch import errors
 from dispatch.errors import DispatchError, Unavailable
-from dispatch.http import orders, people, reports, sla, zones
+from dispatch.http import orders, people, phones, reports, sla, zones
 from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.openapi import openapi_document
+from dispatch.http.pages import mount_pages
 from dispatch.http.routing import App, Routes, bearer, mount, problem
 from dispatch.http.session import Session, Watch
 from dispatch.logs import logger
@@ -27,27 +27,13 @@ if TYPE_CHECKING:
 SUBPROTOCOL = "qiangdan.v1"
 FRAME_LIMIT = 64 * 1024
 THROWN_AWAY = 256 * 1024 * 1024
-PAGES = {"/": "index.html", "/crew": "crew.html", "/console": "console.html", "/sla": "sla.html"}
-ASSETS = {
-    "style.css": "text/css; charset=utf-8",
-    **{f"{name}.js": "text/javascript; charset=utf-8" for name in ("common", "map", "index", "crew", "console", "sla")},
-}
-"""What the pages load, under `/pages/`; nothing comes from elsewhere."""
-PAGE_HEADERS = {
-    # `data:` is the empty icon, so that browsers do not ask for another.
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
-    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'",
-    "Cache-Control": "no-cache",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 log = logger("http")
 
 
 def all_routes() -> Routes:
     """Return every route under `/api/v1`."""
     together = Routes()
-    for module in (zones, people, reports, orders, sla):
+    for module in (zones, people, phones, reports, orders, sla):
         together.table.extend(module.routes.table)
     return together
 
@@ -75,7 +61,7 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     mount(app, engine, routes)
     _mount_health(app, engine, routes)
     _mount_sockets(app, engine)
-    _mount_pages(app)
+    mount_pages(app, engine)
     _mount_errors(app)
 
     @app.before_server_start
@@ -168,18 +154,6 @@ def foreign(request: Request) -> bool:
         return False
     host: str = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
     return str(urlsplit(origin).netloc).lower() != host.lower()
-
-
-def _mount_pages(app: App) -> None:
-    folder = resources.files("dispatch.http").joinpath("pages")
-    files = {path: (name, "text/html; charset=utf-8") for path, name in PAGES.items()}
-    files |= {f"/pages/{name}": (name, kind) for name, kind in ASSETS.items()}
-    for path, (name, kind) in files.items():
-        content = folder.joinpath(name).read_bytes()
-
-        @app.get(path, name=f"page_{name.replace('.', '_')}")
-        async def show(_request: Request, content: bytes = content, kind: str = kind) -> HTTPResponse:
-            return raw(content, content_type=kind, headers=PAGE_HEADERS)
 
 
 def _mount_errors(app: App) -> None:

@@ -11,6 +11,7 @@ from crew_client.protocol import (
     Decline,
     Grab,
     GrabResult,
+    HandBack,
     Hello,
     Ping,
     Position,
@@ -174,7 +175,7 @@ class CrewSession(Session):
         else:
             self.error("id_reused", f"this id named a grab of order {answer.earlier_order} before", id=answer.message)
 
-    async def _obey(self, message: Shift | Position | Decline | Progress) -> None:
+    async def _obey(self, message: Shift | Position | Decline | Progress | HandBack) -> None:
         """Do what the message says; while the database is away, wait, for as long as the socket lives."""
         while not self.line.closing:
             try:
@@ -191,7 +192,7 @@ class CrewSession(Session):
                 self.error("failed", "something went wrong here; send it again", id=getattr(message, "id", None))
                 return
 
-    async def _do(self, message: Shift | Position | Decline | Progress) -> None:
+    async def _do(self, message: Shift | Position | Decline | Progress | HandBack) -> None:
         assert self.identity is not None
         engine, city = self.engine, self.identity.city
         if isinstance(message, Shift):
@@ -203,6 +204,9 @@ class CrewSession(Session):
             instant(message.at, "at")
             answer = await engine.crews.progress(city, self.crew, message)
             self.line.send(say(answer))
+        elif isinstance(message, HandBack):
+            instant(message.at, "at")
+            self.line.send(say(await engine.crews.hand_back(city, self.crew, message)))
         else:
             said = await engine.crews.decline(city, self.crew, message.id, message.order, message.reason)
             self.line.send(say(said))

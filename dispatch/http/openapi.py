@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from dispatch.http.routing import PREFIX, Route, Routes
+from dispatch.http.routing import PREFIX, File, Route, Routes
 
 _PARAMETER = re.compile(r"<(\w+):str>")
 
@@ -26,7 +26,7 @@ def openapi_document(routes: Routes) -> bytes:
     """Return the document as JSON."""
     kinds: list[Any] = [ProblemDocument]
     for route in routes.table:
-        kinds += [kind for kind in (route.body, route.answer) if kind is not None and kind is not bytes]
+        kinds += [kind for kind in (route.body, route.answer) if kind not in (None, bytes, File)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
@@ -56,7 +56,7 @@ def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "description": f"Roles: {', '.join(sorted(route.roles | {'admin'}))}.",
+        "description": _who_may(route),
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": {
             str(route.status): {
@@ -70,7 +70,9 @@ def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
             },
         },
     }
-    if route.method == "POST":
+    if route.opener is not None:
+        operation["security"] = []
+    elif route.method == "POST":
         operation["parameters"].append(
             {
                 "name": "Idempotency-Key",
@@ -79,15 +81,24 @@ def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
                 "description": "the same key and body give the first answer again",
             }
         )
+    if route.answer is File:
+        operation["responses"]["200"]["content"] = {"image/*": {}}
     if route.body is bytes:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/geo+json": {"schema": {"type": "object"}}},
-        }
+        operation["requestBody"] = {"required": True, "content": {route.takes: _RAW.get(route.takes, {})}}
     elif route.body is not None:
         schema = by_kind[repr(route.body)]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+_RAW = {"application/geo+json": {"schema": {"type": "object"}}}
+
+
+def _who_may(route: Route) -> str:
+    if route.opener is not None:
+        return "No token is needed."
+    others = {"admin"} if route.roles != frozenset({"crew"}) else set()
+    return f"Roles: {', '.join(sorted(route.roles | others))}."
 
 
 def _again(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:

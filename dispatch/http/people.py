@@ -9,7 +9,7 @@ from dispatch.access import issue_token
 from dispatch.crews import Crew, add_crew
 from dispatch.errors import NotFound
 from dispatch.http.routing import Call, Page, Routes
-from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, TokenOut, UserIn, UserOut
+from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, MeOut, TokenOut, UserIn, UserOut
 from dispatch.hub import crew_row
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
@@ -73,6 +73,19 @@ def _newest(crew: Crew, call: Call) -> CrewOut:
 def _shown(crew: Crew, age_s: float | None) -> CrewOut:
     age = None if age_s is None else round(max(age_s, 0.0), 1)
     return CrewOut(**msgspec.structs.asdict(crew_row(crew)), position_age_s=age, score=crew.score)
+
+
+@routes.read("/me", answer=MeOut)
+async def get_me(call: Call) -> MeOut:
+    """Tell whose token this is."""
+    who = call.identity
+    async with call.engine.db.connection() as conn:
+        city = await conn.fetchrow(LOG["head"], who.city)
+        if who.role == "crew":
+            found = await conn.fetchrow(CREWS["find_crews"], who.city, [who.subject])
+        else:
+            found = await conn.fetchrow(LOG["find_account"], who.city, who.subject)
+    return MeOut(who.role, who.subject, found["name"] if found else None, who.city, city["name"])
 
 
 @routes.command("POST", "/users", roles=ADMIN, body=UserIn, answer=UserOut, status=201)

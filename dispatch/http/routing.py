@@ -35,6 +35,13 @@ log = logger("http")
 encode = msgspec.json.Encoder().encode
 
 
+class File(Struct, frozen=True):
+    """An answer that is no JSON."""
+
+    content_type: str
+    body: bytes
+
+
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """A route without query parameters."""
 
@@ -53,6 +60,7 @@ class Call:
         self.key: Key
         self.given_key: str | None = None
         self.token = ""
+        self.origin = ""
 
     @property
     def city(self) -> str:
@@ -61,18 +69,28 @@ class Call:
 
     def derived_token(self) -> str | None:
         """Return the token to issue under an Idempotency-Key: the same for the same key, and never stored."""
+        secret = self.derived_secret("")
+        return f"qd_{secret}" if secret else None
+
+    def derived_secret(self, purpose: str) -> str | None:
+        """Return a secret that is the same for the same key, and never stored; None where no key was given."""
         if self.given_key is None:
             return None
-        text = digest(self.token.encode(), f"{self.path}/{self.given_key}".encode(), "sha256")
-        return f"qd_{urlsafe_b64encode(text).decode().rstrip('=')}"
+        text = digest(self.token.encode(), f"{purpose}{self.path}/{self.given_key}".encode(), "sha256")
+        return urlsafe_b64encode(text).decode().rstrip("=")
 
 
 Reader = Callable[[Call], Coroutine[Any, Any, Any]]
+Opener = Callable[["Engine", Any], Coroutine[Any, Any, Any]]
 Commander = Callable[[Call, "Tx"], Coroutine[Any, Any, tuple[int, Any]]]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One route: `roles` may use it; `body`, `query`, `answer` go in and out; a `secret` answer is not kept."""
+    """One route: `roles` may use it; `body`, `query`, `answer` go in and out; a `secret` answer is not kept.
+
+    `takes` is the content type of a body
+    that is taken as bytes. An `opener` needs no token: it gets the engine and the body.
+    """
 
     method: str
     path: str
@@ -83,9 +101,11 @@ class Route(Struct, frozen=True, kw_only=True):
     answer: Any = None
     status: int = 200
     limit: int = SMALL
+    takes: str = "application/geo+json"
     secret: bool = False
     reader: Reader | None = None
     commander: Commander | None = None
+    opener: Opener | None = None
 
     @property
     def name(self) -> str:
@@ -132,6 +152,17 @@ class Routes:
 
         return add
 
+    def open(self, method: str, path: str, **more: Any) -> Callable[[Opener], Opener]:
+        """Add a route for who has no token yet."""
+
+        def add(handler: Opener) -> Opener:
+            summary = (handler.__doc__ or "").split("\n")[0]
+            route = Route(method=method, path=path, roles=frozenset(), summary=summary, opener=handler, **more)
+            self.table.append(route)
+            return handler
+
+        return add
+
 
 def mount(app: App, engine: "Engine", routes: Routes) -> None:
     """Serve the routes under `/api/v1`."""
@@ -165,6 +196,9 @@ def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any
 
 
 async def _serve(engine: "Engine", route: Route, request: Request, path: dict[str, str]) -> HTTPResponse:
+    if route.opener is not None:
+        given = read_json(await _read_body(request, route.limit), route.body)
+        return respond(route.status, encode(await engine.command(route.opener(engine, given))))
     token = bearer(request)
     identity = await engine.identify(token) if token else None
     if identity is None:
@@ -178,6 +212,7 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
             raise errors.NotFound("there is no such id")
     call = Call(engine, identity, (await engine.desk(identity.city)).mirror, path=path)
     call.token = token or ""
+    call.origin = origin_of(request)
     call.query = read_query({name: request.args.getlist(name) for name in request.args}, route.query)
     call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
     if route.body is not None and route.body is not bytes:
@@ -185,11 +220,14 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
             raise malformed("this route needs one")
         call.body = read_json(call.raw, route.body)
     if route.method == "GET" and route.reader is not None:
-        return respond(route.status, encode(await route.reader(call)))
-    given = request.headers.get("idempotency-key") if route.method == "POST" else None
-    call.given_key = given
+        answer = await route.reader(call)
+        if isinstance(answer, File):
+            return _file(answer)
+        return respond(route.status, encode(answer))
+    given_key = request.headers.get("idempotency-key") if route.method == "POST" else None
+    call.given_key = given_key
     call.key = read_key(
-        given,
+        given_key,
         city=call.city,
         subject=call.identity.actor,
         asked=(route.name.encode(), repr(sorted(path.items())).encode(), call.raw),
@@ -233,6 +271,18 @@ def bearer(request: Request) -> str | None:
     """Return the bearer token of a request, None where there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def origin_of(request: Request) -> str:
+    """Return where the caller reached us, `https://host`: as a proxy tells it, where there is one."""
+    scheme = request.headers.get("x-forwarded-proto") or request.scheme
+    host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
+    return f"{scheme}://{host}"
+
+
+def _file(answer: File) -> HTTPResponse:
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=86400"}
+    return HTTPResponse(answer.body, content_type=answer.content_type, headers=headers)
 
 
 def respond(status: int, answer: bytes) -> HTTPResponse:

@@ -55,6 +55,16 @@ class TokenOut(Struct, frozen=True):
     token: str
 
 
+class MeOut(Struct, frozen=True):
+    """Whose token it is: a user's or a crew's id in `subject`, and what he is called."""
+
+    role: Literal["admin", "dispatcher", "monitor", "intake", "crew"]
+    subject: str
+    name: str | None
+    city: str
+    city_name: str
+
+
 class OrderPage(Struct, frozen=True):
     """A page of orders."""
 

@@ -39,8 +39,12 @@ class OpenApi:
         template, operation = found
         key = str(response.status_code) if str(response.status_code) in operation["responses"] else "default"
         ((media, content),) = operation["responses"][key]["content"].items()
-        assert response.headers["content-type"].split(";")[0] == media
+        kind = response.headers["content-type"].split(";")[0]
         self.seen.add((request.method, template, key))
+        if media == "image/*":
+            assert kind.startswith("image/")
+            return
+        assert kind == media
         self.validate(content["schema"], response.json(), f"{request.method} {template} {response.status_code}")
 
     def validate(self, schema: Document, value: Any, where: str) -> None:

@@ -141,6 +141,24 @@ def test_its_tokens_are_for_the_owner_s_eyes_and_sign_in_as_what_they_are(start:
         assert len(demo.get("/zones", token)["features"]) == 18
 
 
+def test_the_start_page_is_given_sign_ins_in_a_demo_and_nowhere_else(start: Start) -> None:
+    demo = start("--crews", "1")
+    demo.wait_until_begun()
+    given = httpx.get(f"{demo.url}/demo.json", trust_env=False).json()
+    assert given == {
+        "crew": demo.people["technician"]["token"],
+        "console": demo.people["dispatcher"],
+        "sla": demo.people["monitor"],
+        "crew_at": {name: demo.people["technician"][name] for name in ("lon", "lat")},
+    }
+    demo.end(signal.SIGTERM)
+    serve = start(command="serve")  # the same folder, in earnest
+    eventually(lambda: "ready http" in serve.text(), within_s=60, why=serve.text)
+    url = serve.text().split("ready http://")[1].split()[0]
+    answer = httpx.get(f"http://{url}/demo.json", trust_env=False)
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
 def test_a_city_of_somebody_s_own_is_left_alone(start: Start) -> None:
     serve = start(command="serve")
     eventually(lambda: "ready http" in serve.text(), within_s=60, why=serve.text)

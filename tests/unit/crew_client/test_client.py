@@ -24,11 +24,13 @@ from crew_client.protocol import (
     Grab,
     GrabAck,
     GrabResult,
+    HandBack,
     Hello,
     OfferClosed,
     Position,
     Progress,
     ProgressAck,
+    Revoked,
     Shift,
     Updated,
     Welcome,
@@ -177,6 +179,21 @@ async def test_decline_and_progress_wait_for_their_answer(server: Any, client: C
         assert await phone.next() == Progress(id="m2", order="o2", to="resolved", at=make.now, evidence=warm)
         await phone.send(ProgressAck(id="m2", order="o2", error="not_arrived"))
         assert (await server.soon(saying)).error == "not_arrived"
+
+
+async def test_an_order_handed_back_leaves_the_list_when_the_server_says_so(
+    server: Any, client: Connect, make: Any
+) -> None:
+    server.orders = (make.held("o1"),)
+    async with client() as crew:
+        phone = await server.phone()
+        giving = asyncio.create_task(crew.hand_back("o1", "missing_part"))
+        assert await phone.next() == HandBack(id="m1", order="o1", reason="missing_part", at=make.now)
+        assert list(crew.orders) == ["o1"]
+        await server.publish(phone, Revoked(seq=50, order="o1", by="crew", reason="missing_part"))
+        await phone.send(ProgressAck(id="m1", order="o1", state="offered"))
+        assert (await server.soon(giving)).error is None
+        assert not crew.orders
 
 
 async def test_a_server_that_begins_a_new_log_is_believed(server: Any, client: Connect, make: Any) -> None:

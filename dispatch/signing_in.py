@@ -1,0 +1,66 @@
+"""Signing in by a link: an administrator shows a technician a QR code, the phone exchanges what is in it for a token.
+
+A link's code is kept by its hash, works once, and for a quarter of an hour. The token is made from the code and from a
+secret of the device's own, so that a phone that lost the answer may ask again and gets the same one, and nobody else
+who has seen the link gets any.
+"""
+
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta
+from hmac import digest
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta, Struct
+
+from dispatch.access import hash_of, issue_token
+from dispatch.errors import LinkGone, NotFound
+from dispatch.store.sql import load
+from dispatch.store.tx import LOG
+
+if TYPE_CHECKING:
+    from dispatch.store import Tx
+
+PHONES = load("phones")
+LIFE = timedelta(minutes=15)
+
+
+class SignInIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a phone found in the link, and a secret that it made up: the same at every try, never shown to anybody."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=200)]
+    device: Annotated[str, Meta(min_length=16, max_length=200)]
+
+
+class SignInOut(Struct, frozen=True):
+    """The crew's token, and who it is."""
+
+    token: str
+    crew: str
+    name: str
+
+
+async def make_code(tx: "Tx", crew_id: str, *, actor: str, code: str | None = None) -> tuple[str, datetime]:
+    """Keep a code (a fresh one where none is given) for a crew; return it and when it ends. Raises `NotFound`."""
+    if await tx.conn.fetchval(LOG["find_crew_id"], tx.city_id, crew_id) is None:
+        raise NotFound(f"no crew {crew_id} in this city")
+    code = code or token_urlsafe(24)
+    expires_at = tx.now + LIFE
+    await tx.conn.execute(PHONES["insert_code"], hash_of(code), tx.city_id, crew_id, actor, tx.now, expires_at)
+    return code, expires_at
+
+
+async def exchange(tx: "Tx", given: SignInIn) -> SignInOut:
+    """Exchange a code for the crew's token; raise `LinkGone` where that cannot be (any more)."""
+    row = await tx.conn.fetchrow(PHONES["lock_code"], hash_of(given.code))
+    if row is None:
+        raise LinkGone
+    device = hash_of(given.device)
+    if row["device_hash"] is not None and row["device_hash"] != device:
+        raise LinkGone("this link was used on another device; ask for another")
+    if row["expires_at"] < tx.now:
+        raise LinkGone("this link is older than 15 minutes; ask for another")
+    text = urlsafe_b64encode(digest(given.code.encode(), given.device.encode(), "sha256")).decode().rstrip("=")
+    token = await issue_token(tx.conn, tx.city_id, role="crew", subject=row["crew_id"], token=f"qd_{text}")
+    await tx.conn.execute(PHONES["use_code"], hash_of(given.code), device, tx.now)
+    return SignInOut(token, row["crew_id"], row["name"])

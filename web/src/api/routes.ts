@@ -1,0 +1,55 @@
+// Made by tools/web-types from the product's schema; do not edit.
+import type * as Schema from "./rest";
+
+export interface Routes {
+  /** Replace the zones by a FeatureCollection, as a new version; a wrong one changes nothing. Roles: admin. */
+  "PUT /zones": { path: {}; query: {}; body: object; answer: Schema.ZoneMapOut };
+  /** Show the zones in force, with their `version`. Roles: admin, crew, dispatcher, intake, monitor. */
+  "GET /zones": { path: {}; query: {}; body: never; answer: unknown };
+  /** Tell the zone of a place; one on a border is in exactly one zone. Roles: admin, crew, dispatcher, intake, monitor. */
+  "GET /zones/locate": { path: {}; query: { lon: number; lat: number; crs?: "bd09" | "gcj02" | "wgs84" }; body: never; answer: Schema.LocateOut };
+  /** Make a crew. Roles: admin. */
+  "POST /crews": { path: {}; query: {}; body: Schema.CrewIn; answer: Schema.CrewOut };
+  /** List crews with what they do and where they are. Roles: admin, dispatcher. */
+  "GET /crews": { path: {}; query: { limit?: number; cursor?: string }; body: never; answer: Schema.CrewPage };
+  /** Issue a token for a crew; it is shown this once. Roles: admin. */
+  "POST /crews/{crew_id}/tokens": { path: { crew_id: string }; query: {}; body: never; answer: Schema.TokenOut };
+  /** Tell whose token this is. Roles: admin, crew, dispatcher, intake, monitor. */
+  "GET /me": { path: {}; query: {}; body: never; answer: Schema.MeOut };
+  /** Make a user. Roles: admin. */
+  "POST /users": { path: {}; query: {}; body: Schema.UserIn; answer: Schema.UserOut };
+  /** Issue a token for a user; it is shown this once. Roles: admin. */
+  "POST /users/{user_id}/tokens": { path: { user_id: string }; query: {}; body: never; answer: Schema.TokenOut };
+  /** Make a link that signs a technician's phone in, once, within 15 minutes. Roles: admin. */
+  "POST /crews/{crew_id}/sign-in-links": { path: { crew_id: string }; query: {}; body: never; answer: Schema.SignInLink };
+  /** Exchange the code of a sign-in link for the crew's token; the same device may ask again. No token is needed. */
+  "POST /sign-in": { path: {}; query: {}; body: Schema.SignInIn; answer: Schema.SignInOut };
+  /** Keep a photo (JPEG, PNG or WebP, at most 1 MiB); the same photo again has the same reference. Roles: crew. */
+  "POST /photos": { path: {}; query: {}; body: never; answer: Schema.PhotoOut };
+  /** Show a photo of a visit. Roles: admin, dispatcher, monitor. */
+  "GET /photos/{photo_id}": { path: { photo_id: string }; query: {}; body: never; answer: unknown };
+  /** Tell a crew what it did since a moment, its score, and what that rests on. Roles: crew. */
+  "GET /me/day": { path: {}; query: { since: string }; body: never; answer: Schema.DayOut };
+  /** Take a report; the same (channel, external_id) again gives the first answer. Roles: admin, intake. */
+  "POST /reports": { path: {}; query: {}; body: Schema.ReportIn; answer: Schema.ReportOut };
+  /** Show a report and its order. Roles: admin, intake. */
+  "GET /reports/{report_id}": { path: { report_id: string }; query: {}; body: never; answer: Schema.ReportOut };
+  /** Keep what the resident says; `resolved: false` opens the order again. Roles: admin, intake. */
+  "POST /orders/{order_id}/rating": { path: { order_id: string }; query: {}; body: Schema.RatingIn; answer: Schema.PublicOrder };
+  /** List orders, the newest first. Roles: admin, dispatcher, monitor. */
+  "GET /orders": { path: {}; query: { state?: string; zone?: string; crew?: string; limit?: number; cursor?: string }; body: never; answer: Schema.OrderPage };
+  /** Show an order with its timeline, who asked for it, who got it and why. Roles: admin, dispatcher, monitor. */
+  "GET /orders/{order_id}": { path: { order_id: string }; query: {}; body: never; answer: Schema.OrderDetail };
+  /** Rank the crews for an order: why him, why not. Roles: admin, dispatcher. */
+  "GET /orders/{order_id}/candidates": { path: { order_id: string }; query: { limit?: number; cursor?: string }; body: never; answer: Schema.CandidatePage };
+  /** Do what a dispatcher says to an order; it is final, versioned and audited. Roles: admin, dispatcher. */
+  "POST /orders/{order_id}/override": { path: { order_id: string }; query: {}; body: Schema.OverrideIn; answer: Schema.PublicOrder };
+  /** Do a list of overrides, each by itself: one that fails leaves the others as they are. Roles: admin, dispatcher. */
+  "POST /overrides": { path: {}; query: {}; body: object; answer: Schema.OverrideResults };
+  /** Read the city's event log from a position on, gapless. Roles: admin, dispatcher, monitor. */
+  "GET /events": { path: {}; query: { after?: number; limit?: number }; body: never; answer: Schema.EventPage };
+  /** Sum up the clocks of the orders reported in a time, per clock and zone. Roles: admin, monitor. */
+  "GET /sla/summary": { path: {}; query: { from?: string; to?: string; zone?: string; limit?: number; cursor?: string }; body: never; answer: Schema.Summary };
+  /** List clocks, the next due first. Roles: admin, monitor. */
+  "GET /sla/clocks": { path: {}; query: { state?: "at_risk" | "breached" | "met" | "paused" | "running"; limit?: number; cursor?: string }; body: never; answer: Schema.ClockPage };
+}

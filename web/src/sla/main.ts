@@ -1,0 +1,5 @@
+import { show } from "@/shared/page";
+
+import App from "./App.vue";
+
+show(App);

@@ -1,0 +1,5 @@
+import { show } from "@/shared/page";
+
+import Start from "./Start.vue";
+
+show(Start);
