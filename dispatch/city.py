@@ -67,9 +67,14 @@ class City(Struct, frozen=True):
     def with_zones(self, document: str | bytes, version: int) -> "City":
         """Return the city with another zone map in force."""
         zone_map = parse_zones(document.encode() if isinstance(document, str) else document)
+        zones = ZoneIndex(zone_map, version=version)
+        return msgspec.structs.replace(self, zones=zones).with_default_policy(self.default_policy)
+
+    def with_default_policy(self, policy: GrabPolicy) -> "City":
+        """Return the city with another grab policy for what its zones do not say themselves."""
         policies = {
-            zone.id: read_policy(zone.policy, self.default_policy, pointer=f"/features/{n}/properties/policy")
-            for n, zone in enumerate(zone_map.zones)
+            zone.id: read_policy(zone.policy, policy, pointer=f"/features/{n}/properties/policy")
+            for n, zone in enumerate(self.zones.zone_map.zones if self.zones else ())
             if zone.policy is not None
         }
-        return msgspec.structs.replace(self, zones=ZoneIndex(zone_map, version=version), policies=policies)
+        return msgspec.structs.replace(self, default_policy=policy, policies=policies)

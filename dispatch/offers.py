@@ -23,7 +23,7 @@ from dispatch.city import City
 from dispatch.crews import Candidate, Crew, arrivals, candidates, obstacles
 from dispatch.events import Event
 from dispatch.orders import Order, State, Terms
-from dispatch.policy import machine_takes_over, safe_to_grab
+from dispatch.policy import machine_takes_over, near_enough_to_grab, safe_to_grab
 from geo import TravelTimes
 
 if TYPE_CHECKING:
@@ -50,12 +50,29 @@ async def _window_in_force(tx: "Tx", order: Order, terms: Terms) -> datetime:
 
 
 def circle(
-    order: Order, terms: Terms, crews: Iterable[Crew], city: City, *, etas: Mapping[str, float] | None = None
+    order: Order, terms: Terms, crews: Iterable[Crew], city: City, *, now: datetime, etas: Mapping[str, float]
 ) -> list[Candidate]:
-    """Return the crews that may grab the order now, the nearest first; `etas` where they are known already."""
-    inside = crews if terms.zones is None else [crew for crew in crews if crew.serves(terms.zones)]
+    """Return the crews that are offered the order now, the nearest first; `etas` has how far each is, in seconds.
+
+    Where only what is safe is left to grabs, a crew that is too far for it is not asked.
+    """
+    due_at = _arrival_due(order) if city.policy(order.zone).leave_to_grabs == "when_safe" else None
+    due_in_s = None if due_at is None else (due_at - now).total_seconds()
+    inside = [
+        crew
+        for crew in crews
+        if (terms.zones is None or crew.serves(terms.zones))
+        and crew.id in etas
+        and near_enough_to_grab(etas[crew.id], due_in_s=due_in_s)
+    ]
     ranked = candidates(order, inside, travel=city.travel, zones=terms.zones, etas=etas)
-    return [candidate for candidate in ranked if candidate.eligible and candidate.eta_s is not None]
+    return [candidate for candidate in ranked if candidate.eligible]
+
+
+def _arrival_due(order: Order) -> datetime | None:
+    """Return when somebody should be at the door, None where no clock runs."""
+    arrival = order.clocks.get("arrival")
+    return arrival.due_at if arrival and arrival.stopped_at is None else None
 
 
 def opened(
@@ -64,8 +81,7 @@ def opened(
     """Return the order opened to grabs, and the circle that it is offered to first."""
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
-    arrival = order.clocks.get("arrival")
-    due_at = arrival.due_at if arrival and arrival.stopped_at is None else None
+    due_at = _arrival_due(order)
     travel = city.travel_at(now)
     etas = arrivals(order.location, crews, travel)
     best_s = _best_eta_s(order, crews, etas)
@@ -91,12 +107,10 @@ def opened(
     order = msgspec.structs.replace(
         order, state=State.OFFERED, cycle=order.cycle + 1, crew=None, claimed_by=None, offer=terms
     )
-    first = circle(order, terms, crews, city, etas=etas)
-    if policy.leave_to_grabs == "when_safe":
-        theirs = [each.eta_s for each in first if each.eta_s is not None]
-        due_in = None if due_at is None else (due_at - now).total_seconds()
-        if not safe_to_grab(theirs, best_eta_s=best_s, due_in_s=due_in):
-            order = msgspec.structs.replace(order, offer=msgspec.structs.replace(terms, assign_at=now))
+    first = circle(order, terms, crews, city, now=now, etas=etas)
+    theirs = [each.eta_s for each in first if each.eta_s is not None]
+    if policy.leave_to_grabs == "when_safe" and not safe_to_grab(theirs, best_eta_s=best_s):
+        order = msgspec.structs.replace(order, offer=msgspec.structs.replace(terms, assign_at=now))
     return order, first
 
 
@@ -182,7 +196,8 @@ async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) ->
     order = order.changed(offer=terms)
     known = await tx.orders.offered(order)
     etas = arrivals(order.location, crews, city.travel_at(tx.now))
-    fresh = [candidate for candidate in circle(order, terms, crews, city, etas=etas) if candidate.crew not in known]
+    inside = circle(order, terms, crews, city, now=tx.now, etas=etas)
+    fresh = [candidate for candidate in inside if candidate.crew not in known]
     await tx.orders.save(order)
     if fresh:
         await tx.orders.add_round(order, fresh)
@@ -200,13 +215,13 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     # Most are not for him: only what is gets locked, so that crews who come on do not hold up those who grab.
     seen = await tx.orders.find_all(order_ids)
     etas = _etas_of(crew, seen, city.travel_at(tx.now))
-    orders = await tx.orders.lock([order.id for order in seen if _circle_of_one(order, crew, city, etas)])
+    orders = await tx.orders.lock([order.id for order in seen if _circle_of_one(order, crew, city, etas, now=tx.now)])
     known = await tx.orders.offered_to(crew_id, list(orders))
     joined: list[tuple[Order, Candidate]] = []
     for order in orders.values():
         if (order.id, order.cycle) in known:
             continue
-        for candidate in _circle_of_one(order, crew, city, etas):
+        for candidate in _circle_of_one(order, crew, city, etas, now=tx.now):
             assert order.offer is not None
             joined.append((order, candidate))
             told = {**offered(order, [candidate]), "closes_at": await _window_in_force(tx, order, order.offer)}
@@ -224,9 +239,11 @@ def _etas_of(crew: Crew, orders: Iterable[Order], travel: TravelTimes) -> dict[s
     return {order: eta for (order, _), eta in zip(placed, row, strict=True) if math.isfinite(eta)}
 
 
-def _circle_of_one(order: Order, crew: Crew, city: City, etas: Mapping[str, float]) -> list[Candidate]:
+def _circle_of_one(
+    order: Order, crew: Crew, city: City, etas: Mapping[str, float], *, now: datetime
+) -> list[Candidate]:
     """Return the crew as a candidate where the order is open and it may grab it, else nobody; `etas` by order."""
     if order.offer is None:
         return []
     known = {crew.id: etas[order.id]} if order.id in etas else {}
-    return circle(order, order.offer, [crew], city, etas=known)
+    return circle(order, order.offer, [crew], city, now=now, etas=known)

@@ -20,8 +20,9 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
 
     `ring_s` holds when the offer widens to the neighbouring zones, and when to the city; a single number n means n
     and 2n. `assign_after_s` is when the optimizer assigns what nobody won, or earlier where the deadline asks for it.
-    `leave_to_grabs` is `always`, or `when_safe`: then the machine has at once what the first circle might serve badly
-    (`safe_to_grab`). That costs technicians their choice, and residents less waiting; docs/optimizer.md has figures.
+    `leave_to_grabs` is `always`, or `when_safe`: then only crews near enough are asked (`near_enough_to_grab`), and the
+    machine has at once what the first circle would serve badly (`safe_to_grab`). That costs technicians their choice,
+    and residents less waiting; docs/optimizer.md has figures.
     """
 
     mode: Literal["first", "sealed"] = "sealed"
@@ -95,14 +96,21 @@ def machine_takes_over(
     return latest if wait_s >= longest_s else opened_at + timedelta(seconds=wait_s)
 
 
-def safe_to_grab(
-    etas_s: Collection[float], *, best_eta_s: float | None, due_in_s: float | None, margin_s: float = 60
-) -> bool:
-    """Return whether an offer may be left to the crews of its first circle, who are `etas_s` away.
+def safe_to_grab(etas_s: Collection[float], *, best_eta_s: float | None, margin_s: float = 150) -> bool:
+    """Return whether an offer may be left to its first circle, who are near enough for it and `etas_s` away.
 
-    It may where the nearest crew of the city, `best_eta_s` away, is among them, to `margin_s`, and whoever grabs it can
-    be at the door in time. Where no crew can go, the machine has it, for whoever is freed first and best.
+    It may where the nearest crew of the city, `best_eta_s` away, is among them, to `margin_s`. Where no crew can go,
+    the machine has it, for whoever is freed first and best.
     """
-    if best_eta_s is None or not etas_s or min(etas_s) > best_eta_s + margin_s:
-        return False
-    return due_in_s is None or max(etas_s) <= due_in_s - margin_s
+    return best_eta_s is not None and bool(etas_s) and min(etas_s) <= best_eta_s + margin_s
+
+
+def near_enough_to_grab(
+    eta_s: float, *, due_in_s: float | None, margin_s: float = 60, near_s: float = 450, patience_s: float = 2700
+) -> bool:
+    """Return whether a crew is asked to grab an order where only what is safe is left to grabs.
+
+    It is where it would be at the door in time, `margin_s` to spare, or within `near_s`. An order that is overdue by
+    `patience_s` is for everybody, so that it never waits for the machine alone.
+    """
+    return due_in_s is None or due_in_s < -patience_s or eta_s <= max(due_in_s - margin_s, near_s)

@@ -45,8 +45,8 @@ async def make_code(tx: "Tx", crew_id: str, *, actor: str, code: str | None = No
     if await tx.conn.fetchval(LOG["find_crew_id"], tx.city_id, crew_id) is None:
         raise NotFound(f"no crew {crew_id} in this city")
     code = code or token_urlsafe(24)
-    expires_at = tx.now + LIFE
-    await tx.conn.execute(PHONES["insert_code"], hash_of(code), tx.city_id, crew_id, actor, tx.now, expires_at)
+    row = (hash_of(code), tx.city_id, crew_id, actor, tx.now, tx.now + LIFE)
+    expires_at: datetime = await tx.conn.fetchval(PHONES["insert_code"], *row)
     return code, expires_at
 
 

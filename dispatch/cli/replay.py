@@ -68,7 +68,7 @@ def replay(
     dice = read_behaviour(behaviour)
     with database_of(settings) as url:
         city, day = asyncio.run(_read(url, settings, city_id, start, end))
-    outcome = runs.simulate(day.scenario, city, policy, behaviour=dice, seed=seed)
+    outcome = runs.simulate(day.scenario, city, policy, behaviour=dice, seed=seed, as_configured=True)
     both = [day.outcome, outcome]
     if out is not None:
         from dispatch.simulate.page import render

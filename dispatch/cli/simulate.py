@@ -11,7 +11,7 @@ from dispatch.config import Settings
 from dispatch.operator_errors import OperatorError
 
 if TYPE_CHECKING:
-    from dispatch.simulate.runs import Outcome
+    from dispatch.simulate.runs import Outcome, Staffing
 
 POLICIES = ("nearest", "rule", "grab", "optimizer", "hybrid")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -25,7 +25,15 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where visits.csv goes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--compare", help="Policies with commas between, all of them run and set side by side in compare.html.")
+@click.option(
+    "--crews", help="With --compare: numbers with commas between; the day is also run with the first so many crews."
+)
 @click.option("--behaviour", type=FILE, help="How crews behave. Default: SCENARIO/crews.toml, if there is one.")
+@click.option(
+    "--as-configured",
+    is_flag=True,
+    help="Take the grab policy to the letter. Without this, hybrid leaves only what is safe to grabs.",
+)
 @with_settings(database=False)
 def simulate(
     settings: Settings,
@@ -37,9 +45,13 @@ def simulate(
     as_json: bool,
     behaviour: Path | None,
     compare: str | None,
+    crews: str | None,
+    as_configured: bool,
 ) -> None:
     """Run the day of a SCENARIO folder under a policy: writes visits.csv and prints what came of it."""
     chosen = _chosen(compare) if compare else [policy]
+    if crews and not compare:
+        raise click.UsageError("--crews draws a curve for --compare: name the policies with it.")
     from dispatch.simulate import runs
     from dispatch.simulate.behaviour import read_behaviour
     from dispatch.simulate.results import visits_csv
@@ -47,15 +59,24 @@ def simulate(
     usual = scenario / "crews.toml"
     dice = read_behaviour(behaviour or (usual if usual.exists() else None))
     day, city = runs.prepare(scenario, settings)
-    outcomes = [runs.simulate(day, city, name, behaviour=dice, seed=seed) for name in chosen]
+    counts = _counts(crews, len(day.crews)) if crews else []
+
+    def run(count: int) -> "list[Outcome]":
+        some = runs.staffed(day, count)
+        return [
+            runs.simulate(some, city, name, behaviour=dice, seed=seed, as_configured=as_configured) for name in chosen
+        ]
+
+    outcomes = run(len(day.crews))
+    staffings = [runs.Staffing(count, [outcome.summary for outcome in run(count)]) for count in counts]
     for outcome in outcomes:
         folder = out / outcome.policy if compare else out
         write(folder / "visits.csv", visits_csv(outcome.visits))
     if compare:
         from dispatch.simulate.page import render
 
-        write(out / "compare.html", render(runs.compare(day, city, outcomes, seed=seed)))
-    _print(outcomes, as_json=as_json, together=compare is not None)
+        write(out / "compare.html", render(runs.compare(day, city, outcomes, seed=seed, staffings=staffings)))
+    _print(outcomes, staffings, as_json=as_json, together=compare is not None)
     if not as_json:
         click.echo(f"写入 written: {out / ('compare.html' if compare else 'visits.csv')}")
 
@@ -70,13 +91,34 @@ def _chosen(compare: str) -> list[str]:
     return chosen
 
 
-def _print(outcomes: "list[Outcome]", *, as_json: bool, together: bool) -> None:
+def _counts(crews: str, most: int) -> list[int]:
+    """Return the numbers of crews to run the day with, the fewest first."""
+    try:
+        counts = sorted({int(word) for word in crews.split(",") if word.strip()})
+    except ValueError:
+        counts = []
+    if not counts or counts[0] < 1 or counts[-1] > most:
+        raise click.UsageError(f"--crews needs numbers from 1 to {most}, the crews of the scenario, as in 18,22,26.")
+    return counts
+
+
+def _print(outcomes: "list[Outcome]", staffings: "list[Staffing]", *, as_json: bool, together: bool) -> None:
     from dispatch.simulate.results import as_json as figures
 
     if not as_json:
         print_table(outcomes)
+        for staffing in staffings:
+            line = (
+                f"{outcome.policy} {summary.share_15:.3f} {summary.weighted_tardiness_s:,} s"
+                for outcome, summary in zip(outcomes, staffing.summaries, strict=True)
+            )
+            click.echo(f"{staffing.crews} 班组 crews: {'; '.join(line)}")
     elif together:
-        click.echo(json.dumps({outcome.policy: figures(outcome.summary) for outcome in outcomes}, ensure_ascii=False))
+        told = {outcome.policy: figures(outcome.summary) for outcome in outcomes}
+        for n, outcome in enumerate(outcomes):
+            if staffings:
+                told[outcome.policy]["by_crews"] = {each.crews: figures(each.summaries[n]) for each in staffings}
+        click.echo(json.dumps(told, ensure_ascii=False))
     else:
         click.echo(json.dumps(figures(outcomes[0].summary), ensure_ascii=False))
 

@@ -4,7 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from html import escape
 
-from dispatch.simulate.plots import Series, arrival_times, late_by_hour, late_map
+from dispatch.simulate.plots import (
+    Series,
+    arrival_times,
+    late_by_hour,
+    late_map,
+    lateness_by_crews,
+    share_by_crews,
+)
 from dispatch.simulate.runs import Comparison, Outcome
 
 NAMES = {
@@ -52,6 +59,7 @@ def render(comparison: Comparison) -> str:
             "Time to the door",
             _legend(names) + arrival_times(len(scenario.reports), [o.visits for o in outcomes], names),
         ),
+        *([_staffing(comparison, names)] if comparison.staffings else []),
         _section("各时段迟到", "Late share by hour", _legend(names) + late_by_hour(_hours(comparison, names))),
         _section("各片区迟到", "Late share by zone", _by_zone(comparison, names)),
         _section(
@@ -107,6 +115,35 @@ def _figure(name: str, value: object) -> str:
     if name.endswith("_s") and name != "weighted_tardiness_s":
         return f"{int(value) // 60}:{int(value) % 60:02}"
     return f"{value:,}"
+
+
+def _staffing(comparison: Comparison, names: Sequence[str]) -> str:
+    """Return the trade-off between crews and lateness, drawn and as a table."""
+    staffings = comparison.staffings
+    counts = [staffing.crews for staffing in staffings]
+
+    def series(figure: str) -> list[Series]:
+        return [Series(name, n, [getattr(s.summaries[n], figure) for s in staffings]) for n, name in enumerate(names)]
+
+    head = "".join(f"<th scope=col>{count} 班组</th>" for count in counts)
+    rows = "".join(
+        f"<tr><th scope=row>{_key(n)}{escape(name)}</th>"
+        + "".join(
+            f"<td>{s.summaries[n].share_15:.1%}<br><small>{s.summaries[n].weighted_tardiness_s:,} s</small></td>"
+            for s in staffings
+        )
+        + "</tr>"
+        for n, name in enumerate(names)
+    )
+    body = (
+        _legend(names)
+        + f'<div class="pair">{share_by_crews(counts, series("share_15"))}'
+        + f"{lateness_by_crews(counts, series('weighted_tardiness_s'))}</div>"
+        + "<p>左：15 分钟内到门比例。右：加权迟到（秒），每格十倍。 "
+        "Left: share in 15 minutes. Right: severity x seconds late, ten times a line.</p>"
+        + _table(f"<tr><th></th>{head}</tr>", rows)
+    )
+    return _section("班组多少", "More or fewer crews", body)
 
 
 def _hours(comparison: Comparison, names: Sequence[str]) -> list[Series]:
@@ -183,6 +220,7 @@ th:first-child { text-align: left; position: sticky; left: 0; background: var(--
 .dot { fill: var(--c) } .faint { fill-opacity: .35; stroke: var(--c); stroke-width: .7 }
 .zone { fill: var(--zone); stroke: var(--edge); fill-rule: evenodd; stroke-width: .8 }
 .cross { stroke: var(--ink); stroke-width: 1.8; fill: none }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem }
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem }
 figure { margin: 0 } .c0 { --c: var(--p0) } .c1 { --c: var(--p1) } .c2 { --c: var(--p2) } .c3 { --c: var(--p3) }
 .c4 { --c: var(--p4) }

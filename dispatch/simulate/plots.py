@@ -1,4 +1,4 @@
-"""The plots of the comparison as SVG text: arrival times, late shares by hour, late arrivals on the map.
+"""The plots of the comparison as SVG text: arrival times, late shares by hour and crews, late arrivals on the map.
 
 Colours are the variables `--p0` .. `--p4` of the page, one a policy, so that the same drawing serves light and dark.
 Every number drawn also stands in a table or a title of the page.
@@ -16,7 +16,7 @@ from dispatch.simulate.scenario import ScenarioReport
 from geo import Zone
 
 WIDTH, HEIGHT = 500, 270
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 46
+LEFT, RIGHT, TOP, BOTTOM = 50, 14, 14, 46
 MOST_MINUTES = 60
 STEPS = 240
 
@@ -66,15 +66,70 @@ def late_by_hour(series: Sequence[Series]) -> str:
     return plot.svg(body, "各时段迟到比例 late share by hour")
 
 
-class _Plot:
-    """Axes of shares (0 to 100 %) over a range of numbers."""
+def share_by_crews(counts: Sequence[int], series: Sequence[Series]) -> str:
+    """Draw which share had somebody at the door in time, by how many crews there are."""
+    plot = _Plot(counts[0], counts[-1], counts, "{}", "班组数 number of crews")
+    return plot.svg(_marked_lines(plot, counts, series), "15 分钟内到门比例 share in 15 minutes by number of crews")
 
-    def __init__(self, low: float, high: float, ticks: Sequence[int], tick: str, caption: str) -> None:
+
+def lateness_by_crews(counts: Sequence[int], series: Sequence[Series]) -> str:
+    """Draw the weighted lateness in seconds by how many crews there are; each line across is ten times the next."""
+    positive = [value for one in series for value in one.values if value]
+    low = math.floor(math.log10(min(positive, default=1)))
+    high = max(math.ceil(math.log10(max(positive, default=10))), low + 1)
+    levels = [((power - low) / (high - low), _short(10**power)) for power in range(low, high + 1)]
+    heights = [
+        Series(
+            one.name, one.colour, [(math.log10(value) - low) / (high - low) if value else 0.0 for value in one.values]
+        )
+        for one in series
+    ]
+    plot = _Plot(counts[0], counts[-1], counts, "{}", "班组数 number of crews", levels=levels)
+    return plot.svg(_marked_lines(plot, counts, heights), "加权迟到（秒） severity x seconds late by number of crews")
+
+
+def _short(number: int) -> str:
+    """Return a round number in few letters, as in 100k."""
+    for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= unit:
+            return f"{number // unit}{letter}"
+    return str(number)
+
+
+def _marked_lines(plot: "_Plot", counts: Sequence[int], series: Sequence[Series]) -> list[str]:
+    """Return a line a policy, with a dot at each number of crews that was simulated."""
+    body = []
+    for one in series:
+        points = [
+            (plot.x(count), plot.y(share)) for count, share in zip(counts, one.values, strict=True) if share is not None
+        ]
+        body.append(_line([f"{x},{y}" for x, y in points], one.colour, one.name))
+        body += [f'<circle class="dot c{one.colour}" cx="{x}" cy="{y}" r="3"/>' for x, y in points]
+    return body
+
+
+PERCENT = tuple((percent / 100, f"{percent}%") for percent in (0, 25, 50, 75, 100))
+
+
+class _Plot:
+    """Axes of shares of the height, lines across at `levels`, over a range of numbers."""
+
+    def __init__(
+        self,
+        low: float,
+        high: float,
+        ticks: Sequence[int],
+        tick: str,
+        caption: str,
+        *,
+        levels: Sequence[tuple[float, str]] = PERCENT,
+    ) -> None:
         self._low, self._high, self._ticks, self._tick, self._caption = low, high, ticks, tick, caption
+        self._levels = levels
 
     def x(self, value: float) -> float:
         """Return where a number lies from left to right."""
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - self._low) / (self._high - self._low), 1)
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - self._low) / ((self._high - self._low) or 1), 1)
 
     def y(self, share: float) -> float:
         """Return where a share lies from top to bottom."""
@@ -83,10 +138,10 @@ class _Plot:
     def svg(self, body: Sequence[str], title: str) -> str:
         """Return the plot with its axes."""
         grid = []
-        for percent in (0, 25, 50, 75, 100):
-            y = self.y(percent / 100)
+        for level, label in self._levels:
+            y = self.y(level)
             grid.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-            grid.append(f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{y + 4}">{percent}%</text>')
+            grid.append(f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{y + 4}">{label}</text>')
         for value in self._ticks:
             label = self._tick.format(value)
             grid.append(

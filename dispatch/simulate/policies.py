@@ -4,9 +4,13 @@ What a policy may know and say is `optimizer.situation`. The two plain ones are 
 `optimizer` and `hybrid` send by `optimizer.dispatching`.
 """
 
+from typing import Literal
+
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
+from dispatch.city import City
 from optimizer.dispatching import Dispatcher, drives
 from optimizer.situation import Choice, Dispatch, Ground, Prepare, Sending, Situation
 
@@ -18,13 +22,21 @@ class Policy(Struct, frozen=True):
     """How a day is run. `grabs`: orders are open to grabs first. `prepare`: makes the machine, None for none.
 
     With grabs the machine has what its time has come for (`Terms.assign_at`), without them everything at once.
-    `moves` says that it also wants to be asked where idle crews should wait.
+    `moves` says that it also wants to be asked where idle crews should wait. `leave_to_grabs` stands in for the word of
+    that name in the grab policy of zones that do not say it themselves; None takes the installation's.
     """
 
     name: str
     grabs: bool
     prepare: Prepare | None
     moves: bool = False
+    leave_to_grabs: Literal["always", "when_safe"] | None = None
+
+    def in_force(self, city: City) -> City:
+        """Return the city with the grab policy that this is run with."""
+        if self.leave_to_grabs is None:
+            return city
+        return city.with_default_policy(replace(city.default_policy, leave_to_grabs=self.leave_to_grabs))
 
 
 def send_nearest(situation: Situation) -> Choice:
@@ -81,7 +93,7 @@ POLICIES = {
         Policy("rule", grabs=False, prepare=_as_it_is(send_by_rule)),
         Policy("grab", grabs=True, prepare=None),
         Policy("optimizer", grabs=False, prepare=Dispatcher, moves=True),
-        Policy("hybrid", grabs=True, prepare=Dispatcher, moves=True),
+        Policy("hybrid", grabs=True, prepare=Dispatcher, moves=True, leave_to_grabs="when_safe"),
     )
 }
-"""Every policy by its name on the command line; `hybrid` is how the product works."""
+"""Every policy by its name on the command line; `hybrid` is how the product works (its grabs: decision 6)."""

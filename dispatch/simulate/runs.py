@@ -26,14 +26,25 @@ class Outcome(Struct, frozen=True):
     summary: Summary
 
 
+class Staffing(Struct, frozen=True):
+    """What the day came to with the first `crews` crews of the scenario alone, one summary a policy."""
+
+    crews: int
+    summaries: Sequence[Summary]
+
+
 class Comparison(Struct, frozen=True):
-    """One scenario, its zones, and what it came to under each policy; `zone_of` has the zone of each report."""
+    """One scenario, its zones, and what it came to under each policy; `zone_of` has the zone of each report.
+
+    `staffings` has the same policies, in the same order, with other numbers of crews, the fewest first.
+    """
 
     scenario: Scenario
     zones: Sequence[Zone]
     zone_of: Mapping[str, str | None]
     outcomes: Sequence[Outcome]
     seed: int | None
+    staffings: Sequence[Staffing] = ()
 
     def late(self, outcome: Outcome) -> set[str]:
         """Return the reports that nobody had reached after 15 minutes."""
@@ -54,13 +65,32 @@ def prepare(folder: Path, settings: Settings) -> tuple[Scenario, City]:
     return scenario, msgspec.structs.replace(read_zones(folder, city), **drives)
 
 
-def simulate(scenario: Scenario, city: City, policy: str, *, behaviour: CrewBehaviour, seed: int) -> Outcome:
-    """Run a day; the same arguments give the same outcome."""
-    visits = Day(scenario, city, POLICIES[policy], behaviour=behaviour, seed=seed).run()
+def simulate(
+    scenario: Scenario, city: City, policy: str, *, behaviour: CrewBehaviour, seed: int, as_configured: bool = False
+) -> Outcome:
+    """Run a day; the same arguments give the same outcome.
+
+    `as_configured` takes the city's grab policy to the letter, whatever the policy would leave to grabs.
+    """
+    chosen = POLICIES[policy]
+    in_force = city if as_configured else chosen.in_force(city)
+    visits = Day(scenario, in_force, chosen, behaviour=behaviour, seed=seed).run()
     return Outcome(policy, visits, summarise(len(scenario.reports), visits))
 
 
-def compare(scenario: Scenario, city: City, outcomes: Sequence[Outcome], *, seed: int | None) -> Comparison:
+def staffed(scenario: Scenario, crews: int) -> Scenario:
+    """Return the scenario with its first so many crews alone."""
+    return msgspec.structs.replace(scenario, crews=scenario.crews[:crews])
+
+
+def compare(
+    scenario: Scenario,
+    city: City,
+    outcomes: Sequence[Outcome],
+    *,
+    seed: int | None,
+    staffings: Sequence[Staffing] = (),
+) -> Comparison:
     """Set outcomes of the same scenario side by side."""
     zone_of = {report.id: city.locate(Location(report.lon, report.lat)) for report in scenario.reports}
-    return Comparison(scenario, city.zones.zone_map.zones if city.zones else (), zone_of, outcomes, seed)
+    return Comparison(scenario, city.zones.zone_map.zones if city.zones else (), zone_of, outcomes, seed, staffings)

@@ -1,8 +1,8 @@
 -- What technicians' phones ask for beside the socket: signing in by a link, photos, how the day went.
 
--- name: insert_code: a link's code, by its hash alone
-INSERT INTO sign_in_code (code_hash, city_id, crew_id, issued_by, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING
+-- name: insert_code: a link's code, by its hash alone; one that is there already ends when it did
+INSERT INTO sign_in_code AS s (code_hash, city_id, crew_id, issued_by, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (code_hash) DO UPDATE SET expires_at = s.expires_at RETURNING expires_at
 
 -- name: lock_code: what a code is for
 SELECT s.city_id, s.crew_id, s.expires_at, s.device_hash, c.name FROM sign_in_code AS s JOIN crew AS c USING (city_id, crew_id)

@@ -1,6 +1,7 @@
 """VROOM's JSON to a `Problem`: every fault is named by its place in the document."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import msgspec
@@ -8,19 +9,25 @@ import numpy as np
 
 from geo.travel import MetricTravel
 from optimizer.problem import MAX_LEG, UNREACHABLE, Crew, Fault, Job, Matrix, Problem, ProblemError, check, fault_of
-from optimizer.vroom.shapes import Document, Former, JobShape, Matrices, StepOut, Vehicle
+from optimizer.vroom.shapes import Document, Former, JobShape, Matrices, Names, StepOut, Vehicle
 
 T = TypeVar("T")
 
 NOT_KEPT = {
     "shipments": "shipments are not planned: give each end as a job with `pickup` or `delivery`",
     "breaks": "breaks are not planned: give the vehicle a `time_window`, or two vehicles with one each",
-    "costs": "costs of vehicles are not planned: the objective is lateness, then travel time",
-    "max_tasks": "a limit on tasks is not planned: use `capacity` with an amount of 1 a job",
+    "costs": "costs of vehicles are not planned: the objective is lateness, then travel time; leave them out",
     "max_travel_time": "a limit on travel time is not planned: use `time_window`",
     "max_distance": "a limit on distance is not planned: use `time_window`",
     "steps": "steps are not read: give them as a former output by --initial",
+    "setup_per_type": "setups by type of vehicle are not planned: give one `setup`",
+    "service_per_type": "services by type of vehicle are not planned: give one `service`",
+    "amount": "amounts are not read, as in VROOM since 1.3: give `delivery` or `pickup`",
 }
+"""What VROOM knows and is not planned with; refused where it would change a plan, with the way out."""
+OURS = ("due", "weight", "optional")
+AMPLE = 10**9
+"""The capacity of a vehicle without a limit on its tasks, where another has one."""
 _NAMES = {"crews": "vehicles", "committed": "steps", "place": "location_index"}
 
 
@@ -31,16 +38,18 @@ def read(text: bytes) -> Problem:
         ProblemError: it is no JSON, not of this form, or contradicts itself.
     """
     document = _decode(text, Document)
-    faults = [*_places(document)]
+    faults = [*_not_kept(document, _decode(text, Names)), *_places(document)]
     if faults:
         raise ProblemError(tuple(faults))
     profiles = sorted({(vehicle.profile, vehicle.speed_factor) for vehicle in document.vehicles}) or [("car", 1.0)]
     travel = _matrices(document, profiles)
     by_index = bool(document.matrices)
     index = _Places()
+    counted = any(vehicle.max_tasks is not None for vehicle in document.vehicles)
+    kinds = max((len(vehicle.capacity) for vehicle in document.vehicles), default=0) if counted else None
     problem = Problem(
-        crews=tuple(_crew(each, index, profiles, by_index=by_index) for each in document.vehicles),
-        jobs=tuple(_job(each, index, by_index=by_index) for each in document.jobs),
+        crews=tuple(_crew(each, index, profiles, by_index=by_index, kinds=kinds) for each in document.vehicles),
+        jobs=tuple(_job(each, index, by_index=by_index, kinds=kinds) for each in document.jobs),
         travel=travel if by_index else index.travel(profiles),
     )
     try:
@@ -95,18 +104,29 @@ def _decode(text: bytes, kind: type[T], under: str = "") -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        raise ProblemError((_explained(fault_of(error, under)),)) from None
+        raise ProblemError((fault_of(error, under),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProblemError((Fault("", f"is not JSON: {error}"),)) from None
     except RecursionError:
         raise ProblemError((Fault("", "is nested too deep"),)) from None
 
 
-def _explained(fault: Fault) -> Fault:
-    for name, way_out in NOT_KEPT.items():
-        if f"unknown field `{name}`" in fault.detail:
-            return Fault(f"{fault.pointer}/{name}", way_out)
-    return fault
+def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
+    """Find what would change the plan and is not planned with, and what looks like a slip in one of our own names."""
+    if document.shipments:
+        yield Fault("/shipments", NOT_KEPT["shipments"])
+    plain = Vehicle(id=0)
+    for number, vehicle in enumerate(document.vehicles):
+        for name in ("breaks", "costs", "max_travel_time", "max_distance", "steps"):
+            if getattr(vehicle, name) != getattr(plain, name):
+                yield Fault(f"/vehicles/{number}/{name}", NOT_KEPT[name])
+    for number, members in enumerate(names.jobs):
+        for name in members:
+            at = f"/jobs/{number}/{_escaped(name)}"
+            if name in ("setup_per_type", "service_per_type", "amount"):
+                yield Fault(at, NOT_KEPT[name])
+            elif name not in JobShape.__struct_fields__ and (near := get_close_matches(name.lower(), OURS, 1, 0.75)):
+                yield Fault(at, f"is not known; did you mean `{near[0]}`?")
 
 
 def _places(document: Document) -> Iterator[Fault]:
@@ -185,7 +205,10 @@ class _Places:
         return tuple(np.ceil(seconds / factor).astype(np.int32) for _, factor in profiles)
 
 
-def _crew(vehicle: Vehicle, index: _Places, profiles: Sequence[tuple[str, float]], *, by_index: bool) -> Crew:
+def _crew(
+    vehicle: Vehicle, index: _Places, profiles: Sequence[tuple[str, float]], *, by_index: bool, kinds: int | None
+) -> Crew:
+    """Return a vehicle as a crew; a limit on tasks is one more kind of load after `kinds`, of which each job is 1."""
     opens, closes = vehicle.time_window or (0, None)
     end: Any = vehicle.end_index if by_index else vehicle.end
     start: Any = vehicle.start_index if by_index else vehicle.start
@@ -196,12 +219,18 @@ def _crew(vehicle: Vehicle, index: _Places, profiles: Sequence[tuple[str, float]
         earliest=opens,
         shift_end=closes,
         skills=frozenset(map(str, vehicle.skills)),
-        capacity=tuple(vehicle.capacity),
+        capacity=tuple(vehicle.capacity)
+        if kinds is None
+        else _filled(vehicle.capacity, kinds, AMPLE, AMPLE if vehicle.max_tasks is None else vehicle.max_tasks),
         profile=profiles.index((vehicle.profile, vehicle.speed_factor)),
     )
 
 
-def _job(job: JobShape, index: _Places, *, by_index: bool) -> Job:
+def _filled(amounts: Sequence[int], kinds: int, usual: int, last: int) -> tuple[int, ...]:
+    return (*amounts, *[usual] * (kinds - len(amounts)), last)
+
+
+def _job(job: JobShape, index: _Places, *, by_index: bool, kinds: int | None) -> Job:
     place: Any = job.location_index if by_index else job.location
     return Job(
         id=str(job.id),
@@ -214,8 +243,8 @@ def _job(job: JobShape, index: _Places, *, by_index: bool) -> Job:
         skills=frozenset(map(str, job.skills)),
         priority=job.priority,
         optional=job.optional,
-        delivery=tuple(job.delivery),
-        pickup=tuple(job.pickup),
+        delivery=tuple(job.delivery) if kinds is None else _filled(job.delivery, kinds, 0, 1),
+        pickup=tuple(job.pickup) if kinds is None else _filled(job.pickup, kinds, 0, 0),
     )
 
 

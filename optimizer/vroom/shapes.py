@@ -16,8 +16,19 @@ Place = Annotated[list[float], Meta(min_length=2, max_length=2)]
 Window = Annotated[list[Time], Meta(min_length=2, max_length=2)]
 
 
-class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A vehicle: where it starts and ends, when, what it can."""
+class Costs(msgspec.Struct, frozen=True):
+    """What a vehicle costs: only VROOM's own default is planned with."""
+
+    fixed: int = 0
+    per_hour: int = 3600
+    per_km: int = 0
+
+
+class Vehicle(msgspec.Struct, frozen=True):
+    """A vehicle: where it starts and ends, when, what it can.
+
+    What is not planned with is read all the same, so that it is refused only where it would change the plan.
+    """
 
     id: Id
     start: Place | None = None
@@ -30,9 +41,15 @@ class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     skills: list[int] = []
     time_window: Window | None = None
     speed_factor: Annotated[float, Meta(gt=0, le=5)] = 1.0
+    max_tasks: Annotated[int, Meta(ge=0, le=10**9)] | None = None
+    costs: Costs = Costs()
+    breaks: list[object] = []
+    steps: list[object] = []
+    max_travel_time: int | None = None
+    max_distance: int | None = None
 
 
-class JobShape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class JobShape(msgspec.Struct, frozen=True):
     """A job: where, how long, when, for whom; `due`, `weight` and `optional` are ours."""
 
     id: Id
@@ -57,11 +74,19 @@ class Matrices(msgspec.Struct, frozen=True):
     durations: list[list[Leg | None]]
 
 
-class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole problem."""
+class Names(msgspec.Struct, frozen=True):
+    """The members of vehicles and jobs by their names alone."""
+
+    vehicles: list[dict[str, msgspec.Raw]] = []
+    jobs: list[dict[str, msgspec.Raw]] = []
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A whole problem. As in VROOM, a member that nobody knows changes nothing; `shipments` would."""
 
     vehicles: list[Vehicle] = []
     jobs: list[JobShape] = []
+    shipments: list[object] = []
     matrices: dict[str, msgspec.Raw] = {}
     """By profile; each is decoded as `Matrices` by itself, so that a fault names its profile."""
     options: dict[str, object] = {}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.errors import Invalid
-from dispatch.policy import GrabPolicy, machine_takes_over, read_policy, safe_to_grab
+from dispatch.policy import GrabPolicy, machine_takes_over, near_enough_to_grab, read_policy, safe_to_grab
 from optimizer.grab_chance import GrabChance
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
@@ -97,20 +97,34 @@ def test_a_wrong_policy_is_pointed_at(raw: dict[str, Any], pointer: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("etas", "best", "due_in", "safe"),
+    ("etas", "best", "safe"),
     [
-        ([100.0, 800.0], 100.0, 900.0, True),
-        ([100.0, 841.0], 100.0, 900.0, False),  # the farthest of the circle could grab it and be late
-        ([161.0], 100.0, 900.0, False),  # somebody nearer stands outside the circle
-        ([], 100.0, 900.0, False),
-        ([], None, 900.0, False),  # nobody can go: whoever is freed first and best
-        ([5000.0], 5000.0, None, True),  # no clock runs
+        ([100.0, 800.0], 100.0, True),
+        ([250.0], 100.0, True),
+        ([251.0], 100.0, False),  # somebody clearly nearer stands outside the circle
+        ([], 100.0, False),
+        ([], None, False),  # nobody can go: whoever is freed first and best
     ],
 )
-def test_an_offer_is_left_to_grabs_only_where_whoever_grabs_serves_it_well(
-    etas: list[float], best: float | None, due_in: float | None, safe: bool
+def test_an_offer_is_left_to_grabs_only_where_the_nearest_may_grab_it(
+    etas: list[float], best: float | None, safe: bool
 ) -> None:
-    assert safe_to_grab(etas, best_eta_s=best, due_in_s=due_in) is safe
+    assert safe_to_grab(etas, best_eta_s=best) is safe
+
+
+@pytest.mark.parametrize(
+    ("eta", "due_in", "asked"),
+    [
+        (840.0, 900.0, True),
+        (841.0, 900.0, False),  # would be late
+        (450.0, -600.0, True),  # late by now, and near
+        (451.0, -600.0, False),
+        (5000.0, -2701.0, True),  # the machine has held it long enough
+        (5000.0, None, True),  # no clock runs
+    ],
+)
+def test_a_crew_is_asked_only_where_its_grab_is_no_loss(eta: float, due_in: float | None, asked: bool) -> None:
+    assert near_enough_to_grab(eta, due_in_s=due_in) is asked
 
 
 def test_everything_is_left_to_grabs_unless_the_zone_asks_otherwise() -> None:

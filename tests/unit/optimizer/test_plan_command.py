@@ -85,14 +85,19 @@ def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
         (("jobs", 1, "location_index"), 3, "/jobs/1/location_index"),
         (("jobs", 1, "location_index"), None, "/jobs/1/location_index"),
         (("jobs", 1, "time_windows"), [[5, 1]], "/jobs/1/time_windows/0"),
-        (("jobs", 1, "colour"), "red", "/jobs/1"),
+        (("jobs", 1, "Due"), 900, "/jobs/1/Due"),
+        (("jobs", 1, "weigth"), 3, "/jobs/1/weigth"),
+        (("jobs", 1, "service_per_type"), {"van": 60}, "/jobs/1/service_per_type"),
+        (("vehicles", 0, "max_travel_time"), 900, "/vehicles/0/max_travel_time"),
+        (("vehicles", 0, "max_tasks"), -1, "/vehicles/0/max_tasks"),
+        (("vehicles", 0, "costs"), {"fixed": 100}, "/vehicles/0/costs"),
         (("vehicles", 0, "start_index"), 8, "/vehicles/0/start_index"),
         (("vehicles", 0, "time_window"), [9, 1], "/vehicles/0/time_window"),
-        (("vehicles", 0, "breaks"), [], "/vehicles/0/breaks"),
+        (("vehicles", 0, "breaks"), [{"id": 1, "time_windows": [[0, 9]]}], "/vehicles/0/breaks"),
         (("vehicles", 0, "profile"), "bike", "/vehicles/0/profile"),
         (("matrices", "car", "durations"), [[0, 1], [1, 0, 1], [1, 1]], "/matrices/car/durations/0"),
         (("matrices", "car", "durations"), [[0, -1, 1], [1, 0, 1], [1, 1, 0]], "/matrices/car/durations/0/1"),
-        (("shipments",), [], "/shipments"),
+        (("shipments",), [{"pickup": {"id": 1}}], "/shipments"),
     ],
 )
 def test_a_fault_is_named_by_its_place(at: tuple[str | int, ...], value: Any, pointer: str) -> None:
@@ -104,6 +109,31 @@ def test_a_fault_is_named_by_its_place(at: tuple[str | int, ...], value: Any, po
     with pytest.raises(ProblemError) as caught:
         reading.read(json.dumps(document).encode())
     assert caught.value.faults[0].pointer.startswith(pointer)
+
+
+def test_what_changes_no_plan_is_taken_as_vroom_takes_it() -> None:
+    document = two_jobs()
+    plain = planned(two_jobs())
+    document |= {"shipments": [], "version": 3}
+    document["jobs"][0] |= {"colour": "red", "description": "a burst"}
+    document["vehicles"][0] |= {"breaks": [], "steps": [], "costs": {"fixed": 0}, "type": "van", "plate": "A 1"}
+    again = planned(document)
+    assert [step.get("id") for step in again["routes"][0]["steps"]] == [
+        step.get("id") for step in plain["routes"][0]["steps"]
+    ]
+    assert again["summary"]["weighted_tardiness"] == plain["summary"]["weighted_tardiness"]
+
+
+@pytest.mark.parametrize(("most", "capacity"), [(1, []), (1, [5]), (0, [])])
+def test_a_vehicle_takes_no_more_tasks_than_it_may(most: int, capacity: list[int]) -> None:
+    document = two_jobs()
+    document["vehicles"][0] |= {"max_tasks": most, "capacity": capacity}
+    out = planned(document)
+    jobs = [step for route in out["routes"] for step in route["steps"] if step["type"] == "job"]
+    assert len(jobs) == most
+    assert len(out["unassigned"]) == 2 - most
+    document["vehicles"].append({"id": 8, "start_index": 0})
+    assert planned(document)["unassigned"] == [], "another vehicle has no limit"
 
 
 @pytest.mark.parametrize("place", [[126.0, 95.0], [200.0, 45.0]])

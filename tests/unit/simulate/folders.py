@@ -3,7 +3,7 @@
 import csv
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,18 @@ def report(
     return f"{name},{at(minutes)},{WEST + SIDE / 2:.6f},{lat:.6f},no_heat,{severity},{service_s},{needs}"
 
 
-def folder_of(folder: Path, crews: Sequence[str], reports: Sequence[str]) -> Path:
-    """Write a scenario of three zones in a row, about 3 km wide and 4 km high each."""
+def folder_of(
+    folder: Path, crews: Sequence[str], reports: Sequence[str], *, policy: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a scenario of three zones in a row, about 3 km wide and 4 km high each, each with the same policy."""
     folder.mkdir(parents=True, exist_ok=True)
     features: list[dict[str, Any]] = []
     for n in range(3):
         west, east, north = round(WEST + n * SIDE, 6), round(WEST + (n + 1) * SIDE, 6), round(SOUTH + SIDE, 6)
         ring = [[west, SOUTH], [east, SOUTH], [east, north], [west, north], [west, SOUTH]]
         geometry = {"type": "Polygon", "coordinates": [ring]}
-        features.append({"type": "Feature", "properties": {"id": f"z{n}", "name": f"{n}"}, "geometry": geometry})
+        properties: dict[str, Any] = {"id": f"z{n}", "name": f"{n}"} | ({"policy": policy} if policy else {})
+        features.append({"type": "Feature", "properties": properties, "geometry": geometry})
     (folder / "zones.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     (folder / "crews.csv").write_text("\n".join((CREW_HEADER, *crews)) + "\n")
     (folder / "reports.csv").write_text("\n".join((REPORT_HEADER, *reports)) + "\n")

@@ -73,6 +73,39 @@ def test_a_comparison_is_one_page_that_needs_no_other_and_holds_the_figures(run:
         assert (tmp_path / "out" / name / "visits.csv").exists()
 
 
+def test_the_curve_over_crews_stands_in_the_page_and_in_the_figures(run: Run, tmp_path: Path) -> None:
+    day = made_up(tmp_path / "day", crews=6, reports=60)
+    words = (day, "--compare", "nearest,rule", "--crews", "6,2", "--out", tmp_path / "out", "--json")
+    status, out, _ = run(*words)
+    assert status == 0
+    figures = json.loads(out)
+    page = (tmp_path / "out" / "compare.html").read_text()
+    for own in figures.values():
+        assert list(own["by_crews"]) == ["2", "6"]
+        few, all_of_them = own["by_crews"]["2"], own.pop("by_crews")["6"]
+        assert all_of_them == own, "with all its crews the day is the day"
+        assert few["arrived_15"] < own["arrived_15"]
+        assert f"{few['weighted_tardiness_s']:,} s" in page
+    assert "number of crews" in page
+
+
+@pytest.mark.parametrize("crews", ["0", "7", "two", ","])
+def test_crews_that_the_scenario_does_not_have_are_wrong_usage(run: Run, tmp_path: Path, crews: str) -> None:
+    day = made_up(tmp_path / "day", crews=6, reports=6)
+    status, _, err = run(day, "--compare", "nearest", "--crews", crews)
+    assert status == 2
+    assert "numbers from 1 to 6" in err
+    assert run(day, "--crews", "2")[0] == 2, "a curve belongs to a comparison"
+
+
+def test_as_configured_leaves_to_grabs_what_the_installation_leaves(run: Run, tmp_path: Path) -> None:
+    day = folder_of(tmp_path / "day", [crew("far", km=6)], [report("r", 0)])
+    (day / "crews.toml").write_text("keenness = 1.0\nkeen_within_m = 1e6\n")
+    for words, claimed_by in (((), {"optimizer": 1}), (("--as-configured",), {"grab": 1})):
+        _, out, _ = run(day, *words, "--json", "--out", tmp_path)
+        assert json.loads(out)["claimed_by"] == claimed_by
+
+
 def test_behaviour_comes_from_the_folder_or_from_a_file(run: Run, scenario: Path, tmp_path: Path) -> None:
     (scenario / "crews.toml").write_text("keenness = 0.0\n")
     _, out, _ = run(scenario, "--policy", "grab", "--json", "--out", tmp_path)

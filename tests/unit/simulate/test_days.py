@@ -5,11 +5,11 @@ import sys
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dispatch.config import Settings
-from dispatch.policy import GrabPolicy
 from dispatch.simulate import runs
 from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.policies import POLICIES
@@ -116,15 +116,26 @@ def test_what_nobody_grabs_the_machine_gives_out_in_hybrid_alone(tmp_path: Path)
     assert simulate(folder, "grab", keenness=0.0).summary.unserved == 1
 
 
-def test_where_the_zone_asks_for_it_the_machine_has_at_once_what_a_grab_would_serve_late(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, [crew("near"), crew("far", km=6)], [report("r", 0)])
-    for leave, claimed_by, moment in (("always", "grab", 1), ("when_safe", "optimizer", 0)):
-        settings = Settings(grab=GrabPolicy(leave_to_grabs=leave))  # type: ignore[arg-type] # one of two words
-        scenario, city = runs.prepare(folder, settings)
-        behaviour = CrewBehaviour(keenness=1.0, keen_within_m=1e6)
-        [visit] = runs.simulate(scenario, city, "hybrid", behaviour=behaviour, seed=1).visits
-        assert (visit.crew, visit.claimed_by) == ("near", claimed_by)
-        assert visit.claimed_at.isoformat() <= at(moment)
+@pytest.mark.parametrize(
+    ("zone", "as_configured", "who"),
+    [
+        ({}, False, ("near", "optimizer")),
+        ({"window_s": 4}, False, ("near", "optimizer")),
+        ({"leave_to_grabs": "always"}, False, ("far", "grab")),
+        ({}, True, ("far", "grab")),
+        ({"leave_to_grabs": "when_safe"}, True, ("near", "optimizer")),
+    ],
+)
+def test_nobody_is_asked_to_grab_what_he_would_serve_late_unless_the_zone_or_the_word_says_otherwise(
+    tmp_path: Path, zone: dict[str, Any], as_configured: bool, who: tuple[str, str]
+) -> None:
+    near = crew("near").replace("z0", "z1")
+    folder = folder_of(tmp_path, [near, crew("far", km=6)], [report("r", 0)], policy=zone)
+    scenario, city = runs.prepare(folder, Settings())
+    behaviour = CrewBehaviour(keenness=1.0, keen_within_m=1e6)
+    [visit] = runs.simulate(scenario, city, "hybrid", behaviour=behaviour, seed=1, as_configured=as_configured).visits
+    assert (visit.crew, visit.claimed_by) == who
+    assert (visit.claimed_at.isoformat() == at(0)) is (who[1] == "optimizer")
 
 
 def test_a_busy_crew_without_room_grabs_nothing(busy_day: Path) -> None:
