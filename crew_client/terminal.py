@@ -95,7 +95,7 @@ class CrewTerminal(App[None]):
 
     def show_state(self) -> None:
         """Bring the screen in line with what the client knows."""
-        if not self.screen_stack:  # commands are cancelled after the screens are gone
+        if not self.screen_stack or not self._main.query("#status"):  # the app ends: its widgets go before its timers
             return
         now = self._crew.server_now()
         for gone in self._numbers.keys() - self._crew.offers.keys():

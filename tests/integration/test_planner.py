@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -242,19 +242,20 @@ async def test_idle_crews_are_advised_only_after_reports_were_seen(database: str
             assert bool(await here.events("crew.advised")) is (count == 2), crew
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[LocalSolver]:
-    """One child process for the tests of this file, ready."""
+@asynccontextmanager
+async def local_solver() -> AsyncIterator[tuple[LocalSolver, psutil.Process]]:
+    """A solver that is ready, and its child."""
+    before = set(psutil.Process().children(recursive=True))
     solver = LocalSolver()
-
-    async def be_ready() -> None:
+    try:
         solver.start()
         assert solver._ready is not None
         await asyncio.wrap_future(solver._ready)
-
-    asyncio.run(be_ready())
-    yield solver
-    asyncio.run(solver.close())
+        new = set(psutil.Process().children(recursive=True)) - before
+        [child] = [process for process in new if "spawn_main" in " ".join(process.cmdline())]
+        yield solver, child
+    finally:
+        await solver.close()
 
 
 def hard(orders: int = 400) -> Question:
@@ -264,42 +265,31 @@ def hard(orders: int = 400) -> Question:
     return sight.question()
 
 
-def child_of(solver: LocalSolver) -> psutil.Process:
-    [child] = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-    return child
+async def test_the_child_answers_dies_and_answers_again() -> None:
+    async with local_solver() as (solver, child):
+        assert len((await solver.solve(hard(20), seconds=0.2)).given) == 20
+        killed = asyncio.create_task(solver.solve(hard(), seconds=5))
+        await asyncio.sleep(0.5)
+        child.send_signal(signal.SIGKILL)
+        with pytest.raises(SolverFailed):
+            await killed
+        async with asyncio.timeout(90):
+            while True:
+                try:
+                    assert len((await solver.solve(hard(20), seconds=0.2)).given) == 20
+                    return
+                except SolverFailed:
+                    await asyncio.sleep(0.2)
 
 
-async def test_the_child_answers_dies_and_answers_again(local: LocalSolver) -> None:
-    found = await local.solve(hard(20), seconds=0.2)
-    assert len(found.given) == 20
-    killed = asyncio.create_task(local.solve(hard(), seconds=5))
-    await asyncio.sleep(0.5)
-    child_of(local).send_signal(signal.SIGKILL)
-    with pytest.raises(SolverFailed):
-        await killed
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                assert len((await local.solve(hard(20), seconds=0.2)).given) == 20
-                return
-            except SolverFailed:
-                await asyncio.sleep(0.2)
-
-
-async def test_a_child_that_hangs_is_killed_at_its_limit(local: LocalSolver) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await local.solve(hard(20), seconds=0.2)
-                break
-            except SolverFailed:
-                await asyncio.sleep(0.2)
-        child = child_of(local)
+async def test_a_child_that_hangs_is_killed_at_its_limit() -> None:
+    async with local_solver() as (solver, child):
         child.suspend()
         with pytest.raises(SolverFailed):
-            await local.solve(hard(20), seconds=0.2)
-        while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
-            await asyncio.sleep(0.05)
+            await solver.solve(hard(20), seconds=0.2)
+        async with asyncio.timeout(60):
+            while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_solver_that_is_still_starting_says_so_at_once() -> None:

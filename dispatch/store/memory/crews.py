@@ -29,6 +29,9 @@ class MemoryCrews(CrewRows):
         fresh = Crew(crew.id, crew.name, tuple(crew.skills), crew.home_zone, crew.capacity)
         self._tables.put(self._tables.crews, crew.id, fresh)
 
+    async def change(self, crew: Crew) -> None:
+        self._tables.put(self._tables.crews, crew.id, crew)
+
     async def all(self) -> list[Crew]:
         return [crew for _, crew in sorted(self._tables.crews.items())]
 
