@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from optimizer.rolling import Answer, Question
 
 EVERY_S = 0.25
-WARM_UP_AFTER_S = 8.0
 MOST = 100
 ADVICE = "more of the expected reports are near from there"
 log = logger("planner")
@@ -232,8 +231,8 @@ def run_planner(settings: "Settings") -> int:
         return await planner.tick(background)
 
     async def main() -> int:
-        # Not at once: a start has better things to do. Whoever is due before then goes by the nearest crew.
-        warming = asyncio.get_running_loop().call_later(WARM_UP_AFTER_S, solver.start)
+        # Whoever is due before the solver is ready goes by the nearest crew.
+        warming = asyncio.get_running_loop().call_later(settings.planner.warm_up_after_s, solver.start)
         try:
             return await Background(settings, "planner").run(plan_and_learn, every_s=EVERY_S)
         finally:

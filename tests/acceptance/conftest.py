@@ -44,6 +44,7 @@ def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     config.write_text(CONFIG)
     ports = [_free_port(), _free_port()]
     inherited = {key: text for key, text in os.environ.items() if not key.startswith("QIANGDAN_")}
+    inherited["QIANGDAN_PLANNER_WARM_UP_AFTER_S"] = "600"  # loaded with the first question; most tests ask none
     environment = {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "QIANGDAN_DATABASE_URL": url}
     commands = {
         "engine-1": ["engine", "--port", str(ports[0])],

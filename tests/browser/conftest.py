@@ -41,6 +41,7 @@ class Served:
     def start(self) -> None:
         """Start it, on the port that it had before."""
         inherited = {name: text for name, text in os.environ.items() if not name.startswith("QIANGDAN_")}
+        inherited["QIANGDAN_PLANNER_WARM_UP_AFTER_S"] = "600"  # loaded with the first question; most tests ask none
         command = [sys.executable, "-m", "dispatch.cli", "serve", "--port", str(self._port), "--data-dir"]
         with (self._folder / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -95,6 +95,7 @@ async def test_a_zone_is_cut_and_new_orders_fall_right(served: Served, browser: 
     assert console.complaints == []
 
 
+@pytest.mark.long
 async def test_a_zone_is_halved_by_keyboard_and_open_orders_follow_when_asked_to(
     served: Served, browser: Browser
 ) -> None:
@@ -114,6 +115,7 @@ async def test_a_zone_is_halved_by_keyboard_and_open_orders_follow_when_asked_to
     assert f"{HOME.zone}-2" in zones
 
 
+@pytest.mark.long
 async def test_overlaps_are_told_before_saving_and_a_newer_map_is_not_overwritten(
     served: Served, browser: Browser
 ) -> None:
@@ -146,6 +148,7 @@ async def test_overlaps_are_told_before_saving_and_a_newer_map_is_not_overwritte
     assert "改名" in (await (await told.value).path()).read_text()
 
 
+@pytest.mark.long
 async def test_a_dispatcher_draws_and_checks_but_an_administrator_saves(served: Served, browser: Browser) -> None:
     town = await asyncio.to_thread(Town, served, FIRST)
     console = await Console.open(browser, served.url, await asyncio.to_thread(town.user, "dispatcher"))
