@@ -61,6 +61,7 @@ async def test_a_report_appears_is_told_in_both_languages_and_bars_nobody(served
     assert console.complaints == []
 
 
+@pytest.mark.long
 async def test_an_order_is_dragged_to_a_crew_while_two_others_grab_it_and_the_person_wins(
     served: Served, browser: Browser
 ) -> None:
