@@ -7,7 +7,7 @@ import msgspec
 
 from dispatch.cities import load_city
 from dispatch.config import Settings
-from dispatch.deliveries import deliveries
+from dispatch.deliveries import crew_delivery, deliveries
 from dispatch.mirror import Mirror
 from dispatch.orders import WITH_CREW
 from dispatch.relay import logged
@@ -49,6 +49,8 @@ class Books:
             data = mirror.fold(event, row["description"], row["contact"], row["name"])
             if event.kind == "crew.added" and event.crew:
                 capacity[event.crew] = msgspec.json.decode(event.data)["capacity"]
+            if (told := crew_delivery(event)) is not None:
+                books.frames[told.crew].append((event.seq, told.frame))
             if data is None or event.order is None or mirror.last_order is None:
                 continue
             live = mirror.last_order
