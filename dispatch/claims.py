@@ -5,7 +5,8 @@ under the condition that each order (state and version) and each crew (shift and
 Where one of them is not, nothing is written, and the batch is judged under locks (`grabs.judge_batch`). So memory
 proposes and the database decides, with one statement in the place of three and no row read.
 
-Promise: what it answers is what `grabs.judge_batch` would have answered.
+Promise: what it answers is what `grabs.judge_batch` would have answered. One gap is known: a crew's skills and zones are
+taken from memory, so that a change of them counts from when the engine has heard it, some milliseconds after its commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +60,6 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
     `sights` holds one for each other ask, by order. In one batch each crew asks at most once, and at most one crew for
     each order. Raises `TryAgain` where an order or a crew has changed, or a message has been judged before.
     """
-    travel = city.travel_at(tx.now)
     answers: list[Answer] = []
     rows: list[GrabRow] = []
     won: dict[int, tuple[PublicOrder, Event]] = {}

@@ -32,7 +32,6 @@ from optimizer.situation import Reported
 if TYPE_CHECKING:
     from dispatch.city import City
     from dispatch.config import Settings
-    from dispatch.crews import Crew
     from dispatch.orders import Order
     from dispatch.store import Tx
     from optimizer.dispatching import Dispatcher
@@ -97,6 +96,7 @@ class Planner:
             found = {row["order_id"]: order_of(row) for row in await conn.fetch(ORDERS["find_orders"], city_id, due)}
             reported = await conn.fetch(ORDERS["reported_since"], city_id, watch.reported_until, 10 * MOST)
         watch.reported += [Reported(row["lon"], row["lat"], row["severity"]) for row in reported]
+        del watch.reported[: -10 * MOST]  # nobody may ask for long: the newest say enough
         watch.reports += len(reported)
         watch.reported_until = reported[-1]["reported_at"] if reported else watch.reported_until
         advising = settings.advise and watch.reports >= settings.advise_after
@@ -116,9 +116,9 @@ class Planner:
         )
         answer = await self._ask(question, settings.solve_s, city_id=city_id, due=len(due))
         if answer is None:
-            return await self._nearest(background, city, due, crews)
+            return await self._nearest(background, city, due)
         watch.dispatcher, watch.reported = answer.dispatcher, []
-        return await self._do(background, city, watch, answer, found, crews, advising=advising)
+        return await self._do(background, city, watch, answer, found, advising=advising)
 
     async def _ask(self, question: "Question", seconds: float, *, city_id: str, due: int) -> "Answer | None":
         try:
@@ -127,9 +127,7 @@ class Planner:
             log.warning("no plan this time", city=city_id, due=due, error=str(error))
             return None
 
-    async def _nearest(
-        self, background: Background, city: "City", due: Collection[str], crews: "Sequence[Crew]"
-    ) -> int:
+    async def _nearest(self, background: Background, city: "City", due: Collection[str]) -> int:
         """Give what is due to the nearest crews: the plan without a planner."""
         done = 0
         for order_id in due:
@@ -143,7 +141,6 @@ class Planner:
         watch: CityWatch,
         answer: "Answer",
         seen: "dict[str, Order]",
-        crews: "Sequence[Crew]",
         *,
         advising: bool,
     ) -> int:
