@@ -5,8 +5,8 @@ under the condition that each order (state and version) and each crew (shift and
 Where one of them is not, nothing is written, and the batch is judged under locks (`grabs.judge_batch`). So memory
 proposes and the database decides, with one statement in the place of three and no row read.
 
-Promise: what it answers is what `grabs.judge_batch` would have answered. One gap is known: a crew's skills and zones are
-taken from memory, so that a change of them counts from when the engine has heard it, some milliseconds after its commit.
+Promise: what it answers is what `grabs.judge_batch` would have answered. One gap is known: a crew's skills and zones
+are taken from memory, so a change of them counts once the engine has heard it, some milliseconds after its commit.
 """
 
 from collections.abc import Mapping, Sequence
