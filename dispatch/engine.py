@@ -26,6 +26,7 @@ from dispatch.errors import NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
 from dispatch.http.app import make_app
+from dispatch.http.reader import SocketProtocol
 from dispatch.hub import Hub
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
@@ -363,7 +364,7 @@ def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socke
     engine = Engine(settings, settings.database_url)
     app = make_app(engine)
     if sock is not None:
-        app.run(sock=sock, single_process=True, motd=False, access_log=False)
+        app.run(sock=sock, protocol=SocketProtocol, single_process=True, motd=False, access_log=False)
     else:
-        app.run(host=host, port=port, single_process=True, motd=False, access_log=False)
+        app.run(host=host, port=port, protocol=SocketProtocol, single_process=True, motd=False, access_log=False)
     return 0
