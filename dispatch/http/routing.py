@@ -253,7 +253,8 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     call = Call(engine, identity, (await engine.desk(identity.city)).mirror, path=path)
     call.token = token or ""
     call.origin = origin_of(request)
-    call.query = read_query({name: request.args.getlist(name) for name in request.args}, route.query)
+    args = request.get_args(keep_blank_values=True)
+    call.query = read_query({name: args.getlist(name) for name in args}, route.query)
     call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
     if route.body is not None and route.body is not bytes:
         if not call.raw:
