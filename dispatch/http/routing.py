@@ -317,10 +317,13 @@ def bearer(request: Request) -> str | None:
 
 
 def origin_of(request: Request) -> str:
-    """Return where the caller reached us, `https://host`: as a proxy tells it, where there is one."""
+    """Return where the caller reached us, `https://host`: as a proxy tells it, where there is one.
+
+    Bytes of a header that are no text are replaced: such an origin is nobody's.
+    """
     scheme = request.headers.get("x-forwarded-proto") or request.scheme
     host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
-    return f"{scheme}://{host}"
+    return f"{scheme}://{host}".encode(errors="replace").decode()
 
 
 def _file(answer: File) -> HTTPResponse:
