@@ -75,7 +75,7 @@ def _vanish(phone: "Phone", action: "Action") -> None:
 
 def _stall(phone: "Phone", action: "Action") -> None:
     if phone.line is not None:
-        phone.line.socket.stalled = True
+        phone.line.socket.stall()
 
 
 def _eager(phone: "Phone", action: "Action") -> None:
@@ -146,7 +146,9 @@ def _rate(world: "World", action: "Action") -> None:
     orders = sorted(world.model.orders)
     if orders:
         key = f"rating-{world.number()}"
-        world.office.rate(key, orders[action.which % len(orders)], stars=1 + action.how % 5, resolved=action.who % 2 == 0)
+        world.office.rate(
+            key, orders[action.which % len(orders)], stars=1 + action.how % 5, resolved=action.who % 2 == 0
+        )
 
 
 def _crash(world: "World", action: "Action") -> None:

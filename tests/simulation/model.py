@@ -74,7 +74,9 @@ class Model:
 
     # What was committed
 
-    def add(self, seq: int, at: datetime, kind: str, actor: str, order: str | None, crew: str | None, data: Data) -> None:
+    def add(
+        self, seq: int, at: datetime, kind: str, actor: str, order: str | None, crew: str | None, data: Data
+    ) -> None:
         """Take the next event."""
         if seq != self.seq + 1:
             self._wrong(f"event {seq} follows {self.seq}")

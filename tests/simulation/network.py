@@ -18,7 +18,7 @@ _APART = 1e-6
 class Socket:
     """One connection as the engine holds it: what `SocketLine` and `Session` use of Sanic's, without a socket.
 
-    `told` is called with each frame as the engine writes it, `heard` with what it returned as that comes to the phone.
+    `told` is called with each frame as the engine says it, `heard` with what it returned as that comes to the phone.
     What is on its way to the phone when the connection ends is lost.
     """
 
@@ -27,7 +27,7 @@ class Socket:
         loop: VirtualLoop,
         delay: Callable[[], float],
         *,
-        told: Callable[[str], Any],
+        told: Callable[[bytes], Any],
         heard: Callable[[Any], None],
         ended: Callable[[int], None],
     ) -> None:
@@ -37,10 +37,11 @@ class Socket:
         self._reader: asyncio.Future[None] | None = None
         self._down_at = self._up_at = 0.0
         self.open = True
-        self.stalled = False
-        self._unsent: deque[str] = deque()
+        self.stalled = self.has_stalled = False
+        self._composed: deque[Any] = deque()
         # The parts of Sanic's socket that the engine's `SocketLine` looks at.
-        self.io_proto = SimpleNamespace(transport=self, _can_write=SimpleNamespace(is_set=lambda: not self.stalled))
+        can_write = SimpleNamespace(is_set=lambda: not self.stalled)
+        self.io_proto = SimpleNamespace(transport=self, reader=self, _can_write=can_write)
         self.conn_mutex = SimpleNamespace(locked=lambda: False)
         self.ws_proto = self
 
@@ -51,17 +52,15 @@ class Socket:
         return OPEN if self.open else CLOSED
 
     def send_text(self, data: bytes) -> None:
-        self._unsent.append(data.decode())
+        self._composed.append(self._told(data))
 
-    def data_to_send(self) -> list[str]:
-        frames = list(self._unsent)
-        self._unsent.clear()
-        return frames
+    def data_to_send(self) -> list[bytes]:
+        return [b"."]  # one for each frame: what it says is in `_composed`
 
-    def write(self, frame: str) -> None:
-        message = self._told(frame)
-        self._down_at = max(self._down_at + _APART, self._loop.time() + self._delay())
-        self._loop.call_at(self._down_at, self._arrive, message)
+    def write(self, frames: bytes) -> None:
+        for _ in frames:
+            self._down_at = max(self._down_at + _APART, self._loop.time() + self._delay())
+            self._loop.call_at(self._down_at, self._arrive, self._composed.popleft())
 
     def _arrive(self, message: Any) -> None:
         if self.open:
@@ -76,7 +75,8 @@ class Socket:
             await asyncio.sleep(0.1)
         if not self.open:
             raise WebsocketClosed
-        self.write(frame)
+        self.send_text(frame.encode())
+        self.write(b".")
 
     async def recv(self) -> str:
         while not self._inbox:
@@ -94,6 +94,10 @@ class Socket:
         self.end(1006)
 
     # The phone's end
+
+    def stall(self) -> None:
+        """Read nothing more."""
+        self.stalled = self.has_stalled = True
 
     def say(self, frame: str) -> None:
         """Send a frame to the engine."""

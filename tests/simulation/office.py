@@ -59,6 +59,7 @@ class Office:
             await asyncio.sleep(world.rng.uniform(0.1, 0.4))
 
     async def _serve(self, node: "Node", key: str, user: str, body: bytes, step: Step) -> tuple[int, bytes]:
+        await node.desk(CITY)
         asked = read_key(key, city=CITY, subject=user, asked=(body,))
         return await once(node, asked, lambda tx: step(node, tx))
 
@@ -74,7 +75,9 @@ class Office:
         elif key.startswith("override") and order["version"] not in {
             version for version, _ in world.model.dispatched.get(order["id"], ())
         }:
-            world.wrong(f"{key} was answered with version {order['version']} of {order['id']}; the log has no such word")
+            world.wrong(
+                f"{key} was answered with version {order['version']} of {order['id']}; the log has no such word"
+            )
 
     def report(self, key: str, body: intake.ReportIn, *, twice: bool) -> None:
         """Report a fault."""

@@ -32,7 +32,7 @@ class Line:
             ended=lambda code: phone.lost(self, code),
         )
 
-    def _told(self, frame: str) -> Any:
+    def _told(self, frame: bytes) -> Any:
         world, crew = self.phone.world, self.phone.crew
         message = _decode(frame)
         kind = message["type"]
@@ -48,7 +48,7 @@ class Line:
                 world.wrong(f"{crew} is told {message['reason']} for {message['id']}, and kept is {kept}")
             elif message["won"]:
                 world.model.win(crew, message["order"], kept.cycle)
-        elif kind == "progress_ack" and not message["id"].startswith("decline"):
+        elif kind == "progress_ack":
             said = (message.get("state"), message.get("error"))
             world.model.verdict(crew, message["id"], said, by=self.node.name)
             if (crew, message["id"]) not in world.server.tables.commands:
@@ -86,6 +86,8 @@ class Line:
             if message["seq"] != self._resume_after:
                 world.wrong(f"{crew} resumes at {message['seq']}, not at {self._resume_after}")
         self._next = told.due_after(message["seq"])
+        if self.socket.has_stalled:
+            return  # what was so when it was written is not known here
         offers, orders = told.at(self.node.desks["town"].mirror.seq)
         found = {order["id"]: order["version"] for order in message["offers"]}
         if found != offers:
@@ -125,8 +127,8 @@ class Phone:
             self.world.later(0.5, self.reconnect)
             return
         self.line = line = Line(self, node, self.seq)
-        node_socket: Any = line.socket
-        self.world.serve(node, line.socket, CrewSession(node, node_socket, Watch(60.0)).run(None))
+        ws: Any = line.socket
+        self.world.serve(node, line.socket, CrewSession(node, ws, Watch(60.0)))
         self.world.trace(self.crew, "connects to", node.name, "after", self.seq)
         self._say({"type": "hello", "token": self.crew, "resume_after": self.seq, "epoch": self.epoch})
 

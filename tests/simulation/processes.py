@@ -6,7 +6,6 @@ Each keeper and planner believes that it leads: what a lease would save is not s
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,8 @@ from dispatch.background import Background
 from dispatch.bus import Hint
 from dispatch.city import City
 from dispatch.clockkeeper import ClockKeeper
-from dispatch.crew_commands import CrewCommands
 from dispatch.engine import Engine
 from dispatch.errors import Unavailable
-from dispatch.hub import Hub
-from dispatch.metrics import Metrics
 from dispatch.planner import Planner
 from dispatch.positions import Positions
 from dispatch.solvers import SolverFailed
@@ -28,9 +24,6 @@ from tests.simulation.database import CITY, Process, SimulatedDatabase
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-METRICS = Metrics("engine", "simulated")
-_counter_of = cache(METRICS.events.labels)
 
 
 class SimulatedBus:
@@ -66,27 +59,14 @@ class Node(Engine):
     """An engine: everything but its construction, its clock and its tokens is the product's."""
 
     def __init__(self, world: "World", name: str, skew: timedelta) -> None:
+        super().__init__(world.settings, "simulated")
         self.world = world
         self.process = Process(name)
         self.skew = skew
-        self.settings = world.settings
         self.name = name
-        self.metrics = METRICS
-        self._counter_of = _counter_of
         self.db = SimulatedDatabase(world.server, self.process, on_commit=self._committed)
-        self.travel = world.city.travel
-        self.hub = Hub()
         self.bus = SimulatedBus(world, name)  # type: ignore[assignment]
         self.positions = Positions(self.db)
-        self.crews = CrewCommands(self)
-        self.desks = {}
-        self.draining = False
-        self.sessions = {}
-        self._opening = {}
-        self._tokens = {}
-        self._tasks = set()
-        self._commands = set()
-        self.database_seen = None
 
     async def start(self) -> None:
         """Load the city and begin to read."""

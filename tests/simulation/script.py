@@ -10,7 +10,19 @@ from msgspec import Struct
 BUSY_S = 5.0
 """Until when things happen; after it everything is mended and must come to rest."""
 
-_OFTEN = ("grab", "grab", "grab", "decline", "progress", "progress", "hand_back", "again", "again", "override", "override")
+_OFTEN = (
+    "grab",
+    "grab",
+    "grab",
+    "decline",
+    "progress",
+    "progress",
+    "hand_back",
+    "again",
+    "again",
+    "override",
+    "override",
+)
 _SELDOM = ("cut", "cut", "switch", "stall", "vanish", "shift", "move", "rate", "suspend", "crash", "crash", "away")
 
 

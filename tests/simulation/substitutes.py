@@ -6,7 +6,10 @@ from typing import Any
 
 from dispatch import background, clockkeeper, engine, forecasts, grab_desk, planner, relay
 from dispatch.http import crew_socket, line, session
+from dispatch.metrics import Metrics
 from tests.simulation.virtual_time import elapsed
+
+_METRICS = Metrics("engine", "simulated")
 
 
 class _Log:
@@ -34,6 +37,10 @@ class _Names:
     def __init__(self) -> None:
         self._count = 0
 
+    def __call__(self) -> str:
+        self._count += 1
+        return f"name-{self._count}"
+
     def from_datetime(self, at: Any) -> str:
         self._count += 1
         return f"{at.isoformat()} {self._count:06}"
@@ -57,6 +64,9 @@ def substituted(city: Any, wrong: Any) -> Iterator[None]:
         (relay, "load_city", load_city),
         (engine, "load_city", load_city),
         (engine, "ULID", _Names()),
+        (engine, "Metrics", lambda *_: _METRICS),
+        (engine, "open_travel", lambda *_, **__: city.travel),
+        (engine, "make_bus", lambda *_: None),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in places]
     try:

@@ -28,6 +28,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._count = count()
         self._failed = failed
+        self._tasks: list[asyncio.Task[Any]] = []
 
     # Time
 
@@ -51,7 +52,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         heapq.heappush(self._timers, (when, next(self._count), handle))
         return handle
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         return self.call_at(self._passed + delay, callback, *args, context=context)
 
     def create_future(self) -> "asyncio.Future[Any]":
@@ -60,7 +63,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
     ) -> "asyncio.Task[Any]":
-        return asyncio.Task(coro, loop=self, name=name or "", context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name or "", context=context)
+        self._tasks.append(task)
+        return task
 
     def get_debug(self) -> bool:
         return False
@@ -83,13 +88,26 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     # Running
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run until the work is done; what else was begun is left where it is."""
+        """Run until the work is done; what else goes on then waits for `end`."""
         asyncio._set_running_loop(self)
         try:
             task = self.create_task(work)
             while not task.done():
                 self._run_once()
             task.result()
+        finally:
+            asyncio._set_running_loop(None)
+
+    def end(self) -> None:
+        """End what is still going on, living or dead."""
+        asyncio._set_running_loop(self)
+        try:
+            for _ in range(5):
+                going_on = [task for task in self._tasks if not task.done()]
+                for task in going_on:
+                    task.cancel()
+                while self._ready:
+                    self._run_once()
         finally:
             asyncio._set_running_loop(None)
 

@@ -14,6 +14,7 @@ from dispatch.cities import bare_city
 from dispatch.city import City
 from dispatch.config import ClockSettings, ClockTargets, PlannerSettings, Settings
 from dispatch.crews import Crew
+from dispatch.http.session import Session
 from dispatch.policy import GrabPolicy
 from dispatch.relay import load_mirror
 from dispatch.store.crews import Fix
@@ -26,7 +27,7 @@ from tests.simulation.phone import Phone
 from tests.simulation.processes import Node, SimulatedBackground, keeper, planner
 from tests.simulation.script import BUSY_S, Script
 from tests.simulation.substitutes import substituted
-from tests.simulation.virtual_time import START, VirtualLoop
+from tests.simulation.virtual_time import START, Stuck, VirtualLoop
 from tests.town import ZONES, centre, zone_map
 
 REST_S = 5.0
@@ -73,9 +74,11 @@ class World:
         self.nodes: list[Node] = []
         self.background: list[SimulatedBackground] = []
         self.numbers = 0
+        self._over = False
         self.steps = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: dict[str, list[Any]] = {}
+        self._sessions: list[Session] = []
         self._hints_lost = script.lost_hints
 
     # What everybody asks
@@ -114,12 +117,14 @@ class World:
 
     def wrong(self, what: str) -> None:
         """Note what should not be."""
+        if self._over:
+            return
         self.violations.append(what)
         self.trace("VIOLATION", what)
 
     def trace(self, *words: Any) -> None:
         """Note what happened, where somebody reads it."""
-        if self.lines is not None:
+        if self.lines is not None and not self._over:
             self.lines.append((self.loop.time(), words))
 
     def some_node(self) -> Node | None:
@@ -127,12 +132,13 @@ class World:
         alive = [node for node in self.nodes if not node.process.dead]
         return self.rng.choice(alive) if alive else None
 
-    def serve(self, node: Node, socket: Any, work: Coroutine[Any, Any, None]) -> None:
+    def serve(self, node: Node, socket: Any, session: Session) -> None:
         """Let an engine serve a socket, which ends with its handler, or with the engine."""
         self._sockets.setdefault(node.name, []).append(socket)
+        self._sessions.append(session)
 
         async def handle() -> None:
-            await work
+            await session.run(None)
             socket.end()
 
         self.spawn(handle())
@@ -220,10 +226,13 @@ class World:
         with substituted(self.city, self.wrong):
             try:
                 self.loop.run(self._live())
-            except Exception as error:
-                self.wrong(f"the simulation failed: {type(error).__name__}: {error}")
-                if not isinstance(error, AssertionError):
-                    raise
+            except Stuck:
+                self.wrong("nothing is left to happen, and not everybody has his answer")
+            self._over = True
+            for session in self._sessions:
+                while session._commands:
+                    session._commands.pop().close()
+            self.loop.end()
         return self.violations
 
     async def _live(self) -> None:
@@ -305,9 +314,7 @@ class World:
                 found.append(f"{key} is open, and {eligible} could have it")
             elif key not in model.stranded:
                 found.append(f"{key} is open, nobody can have it, and no dispatcher was told")
-        found += [
-            f"the bid {key} has no verdict" for key, grab in tables.grabs.items() if grab.reason is None
-        ]
+        found += [f"the bid {key} has no verdict" for key, grab in tables.grabs.items() if grab.reason is None]
         return found + [f"missed: {alarm}" for alarm in model.missed_alarms(self.now(), GRACE_S)]
 
     async def _audit(self) -> None:
@@ -330,6 +337,8 @@ class World:
             if phone.seq is None:
                 continue
             offers, orders = model.told[phone.crew].at(phone.seq)
-            theirs = {key: order["version"] for key, order in phone.orders.items() if order["state"] in HELD | {"suspended"}}
+            theirs = {
+                key: order["version"] for key, order in phone.orders.items() if order["state"] in HELD | {"suspended"}
+            }
             if (phone.offers, theirs) != (offers, orders):
                 self.wrong(f"{phone.crew} shows {phone.offers} and {theirs}, the log has {offers} and {orders}")
