@@ -78,6 +78,9 @@ ON CONFLICT DO NOTHING RETURNING crew_id, message_id
 SELECT crew_id, message_id, eta_s, distance_m, at FROM crew_grab
 WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason IS NULL ORDER BY at, crew_id, message_id
 
+-- name: winners: who was told that he won an order in its present cycle
+SELECT DISTINCT crew_id FROM crew_grab WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason = 'won'
+
 -- name: settle_bids: verdicts for the open bids of an order: `winner`'s are won, the others' `reason`
 UPDATE crew_grab SET reason = CASE WHEN crew_id = $4 THEN 'won' ELSE coalesce(($6::json) ->> crew_id, $5) END
 WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason IS NULL
