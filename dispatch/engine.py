@@ -26,6 +26,7 @@ from dispatch.errors import NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
 from dispatch.http.app import make_app
+from dispatch.http.reader import SocketProtocol
 from dispatch.hub import Hub
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
@@ -64,6 +65,7 @@ class Engine:
         self.name = str(ULID())
         self.metrics = Metrics("engine", self.name)
         self._counter_of = cache(self.metrics.events.labels)
+        self._told_at: datetime | None = None
         self.db = Database(database_url, size=10, on_commit=self._committed)
         self.travel = open_travel(settings, tally=self.metrics.count_travel)
         self.hub = Hub()
@@ -214,7 +216,9 @@ class Engine:
     def _told(self, mirror: Mirror, event: Logged, data: OrderData | None) -> None:
         """Count an event that was told; let a crew with room again see what is open."""
         self._counter_of(event.kind).inc()
-        self.metrics.reader_age.observe(max((self.now() - event.at).total_seconds(), 0))
+        if event.at != self._told_at:  # the events of one commit are of one age
+            self._told_at = event.at
+            self.metrics.reader_age.observe(max((self.now() - event.at).total_seconds(), 0))
         if data is not None and data.offered is not None:
             self.metrics.offers.inc(len(data.offered.crews))
         if event.kind in ("clock.at_risk", "clock.breached"):
@@ -242,8 +246,11 @@ class Engine:
             if desk is not None:
                 desk.look.set()
         for city, crew, session in hint.sessions:
-            if session > self.sessions.get((city, crew), ""):
+            ours = self.sessions.get((city, crew), "")
+            if session > ours:
                 self._replaced(city, crew)
+            elif session < ours and crew in self.hub.crews[city]:
+                self.bus.took(city, crew, ours)  # whoever still has the older one was away when ours was told
         if hint.asks:
             for city, lines in self.hub.crews.items():
                 for crew in lines:
@@ -363,7 +370,7 @@ def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socke
     engine = Engine(settings, settings.database_url)
     app = make_app(engine)
     if sock is not None:
-        app.run(sock=sock, single_process=True, motd=False, access_log=False)
+        app.run(sock=sock, protocol=SocketProtocol, single_process=True, motd=False, access_log=False)
     else:
-        app.run(host=host, port=port, single_process=True, motd=False, access_log=False)
+        app.run(host=host, port=port, protocol=SocketProtocol, single_process=True, motd=False, access_log=False)
     return 0

@@ -18,6 +18,7 @@ from dispatch.access import Identity, Role
 from dispatch.deliveries import say
 from dispatch.errors import Unavailable
 from dispatch.http.line import GONE, SocketLine
+from dispatch.http.reader import FrameReader
 from dispatch.logs import logger
 from dispatch.problems import unreadable_values
 
@@ -95,14 +96,11 @@ class Session(ABC):
         return await self.identify(token)
 
     async def _read(self) -> None:
+        reader: FrameReader = self.ws.io_proto.reader
         while True:
-            frame = await self.ws.recv()
+            frame = await reader.recv()
             if self.line.closing:
-                if frame is None:
-                    return
                 continue  # what comes after our goodbye is for nobody, but must be read for it to arrive
-            if frame is None:
-                continue
             self.heard_at = monotonic()
             await self.hear(frame)
 

@@ -144,7 +144,7 @@ class MemoryCrews(CrewRows):
         row = {"kind": kind, "order_id": order_id, "device_at": device_at, "at": now, "answer": text(answer)}
         tables.put(tables.commands, key, row)
         word, _, cycle = kind.partition(":")
-        if word == "decline":
+        if word == "decline" and cycle:
             of = (order_id, int(cycle))
             tables.put(tables.declined, of, (*tables.declined.get(of, ()), crew_id))
 
