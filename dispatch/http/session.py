@@ -53,15 +53,6 @@ class Session(ABC):
             on_close=lambda code: engine.metrics.sockets_closed.labels(str(code)).inc(),
         )
         self._watch = watch
-        self._process_events = ws.process_events
-        ws.process_events = self._take_events
-
-    async def _take_events(self, events: Any) -> None:
-        """Take frames as Sanic does; text that is no UTF-8 closes the socket, where Sanic would read no further."""
-        try:
-            await self._process_events(events)
-        except UnicodeDecodeError:
-            self.line.close(1007, "a text frame is not UTF-8")
 
     async def run(self, token: str | None) -> None:
         """Serve the socket until it is over."""
