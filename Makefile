@@ -1,10 +1,9 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
-# make test-long  the console's tests with a drawn map, some minutes more
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test test-long lint lock clean check-lock web screenshots
+.PHONY: run test lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -43,17 +42,13 @@ lint: $(TEST_STAMP) check-lock web
 	$(BIN)/lint-imports
 	@tools/check-web $(BIN)/python
 
-test-long: $(TEST_STAMP) web
-	@tools/install-test-packages
-	$(BIN)/pytest -n 2 --dist loadfile --durations=10 -m long
-
 screenshots: $(TEST_STAMP) web
 	$(BIN)/python tools/screenshots.py
 
 test: lint
 	@tools/install-test-packages
-	@echo "Everything but the storms and what is long, three files at a time (most of it waits):"
-	$(BIN)/pytest -n 3 --dist loadfile --durations=10 --ignore tests/faults -m "not long"
+	@echo "Everything but the storms, three files at a time (most of it waits):"
+	$(BIN)/pytest -n 3 --dist loadgroup --durations=10 --ignore tests/faults
 	@echo "The storms: engines and PostgreSQL are killed under load, for a minute in each mode:"
 	$(BIN)/pytest tests/faults
 	@tools/test-on-old-postgres $(BIN)/pytest

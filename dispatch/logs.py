@@ -4,6 +4,7 @@ Ids only, never names or phone numbers: a key that could hold one is withheld, w
 `order`, `crew`, `request`) are bound once at the edge with `bound` and appear on every line below it.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, MutableMapping
@@ -108,4 +109,7 @@ def _name_process(process: str) -> structlog.typing.Processor:
 
 
 def _to_json(line: Any, **_: Any) -> str:
-    return msgspec.json.encode(line, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(line, enc_hook=str).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in a header that is no UTF-8: written as its escape
+        return json.dumps(line, default=str)

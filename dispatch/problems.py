@@ -72,9 +72,14 @@ def _unfit(value: Any) -> str | None:
     if isinstance(value, str):
         if "\0" in value:
             return "holds a NUL character; take it out"
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        if not is_text(value):
             return "holds half a surrogate pair, which is no character; take it out"
     return None
+
+
+def is_text(value: str) -> bool:
+    """Return whether a string can be written in UTF-8: half a surrogate pair cannot, and stands for a byte not read."""
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def step_of(name: str) -> str:

@@ -1,6 +1,5 @@
 """Routes of alarms: the list, and the word that somebody has seen one (step 9)."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ from ulid import ULID
 
 from dispatch.alarms import WALLBOARD, AcknowledgeIn, acknowledge
 from dispatch.clocks import AlarmKind
-from dispatch.errors import Invalid
+from dispatch.http.cursors import cursor_of, read_cursor
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import Limit, aware
 from dispatch.http.wallboard import WATCHERS
@@ -73,14 +72,17 @@ async def get_alarms(call: Call) -> Page:
     """List alarms with what was said about them, the newest first."""
     query: AlarmQuery = call.query
     since, until = aware(query.from_, "from"), aware(query.to, "to")
-    after = _read_cursor(query.cursor)
+    after = read_cursor(query.cursor, tuple[datetime, str, str, datetime]) or (None, None, None, None)
     async with call.engine.db.connection() as conn:
         rows = await conn.fetch(
             WALLBOARD["alarms"],
             *(call.city, query.kind, since, query.acknowledged, *after, query.order, query.limit + 1, until),
         )
     page = [alarm_of(row) for row in rows[: query.limit]]
-    return Page(page, _cursor(page[-1]) if len(rows) > len(page) else None)
+    return Page(
+        page,
+        cursor_of(page[-1].at, page[-1].order, page[-1].clock, page[-1].deadline) if len(rows) > len(page) else None,
+    )
 
 
 @routes.command("POST", "/orders/<order_id:str>/acknowledge", roles=WATCHERS, body=AcknowledgeIn, answer=AlarmOut)
@@ -112,16 +114,3 @@ def alarm_of(row: Any) -> AlarmOut:
         stopped_at=row["stopped_at"],
         notes=msgspec.json.decode(row["notes"], type=list[AlarmNote]) if row["notes"] else [],
     )
-
-
-def _cursor(row: AlarmOut) -> str:
-    return urlsafe_b64encode(msgspec.json.encode((row.at, row.order, row.clock, row.deadline))).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[Any, Any, Any, Any]:
-    if cursor is None:
-        return None, None, None, None
-    try:
-        return msgspec.json.decode(urlsafe_b64decode(cursor.encode()), type=tuple[datetime, str, str, datetime])
-    except (ValueError, msgspec.MsgspecError):
-        raise Invalid.field("/cursor", "is not one that this list gave") from None

@@ -15,6 +15,7 @@ from dispatch.http import alarms, orders, people, period, phones, reports, sla, 
 from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
+from dispatch.http.heads import Head, write_readably
 from dispatch.http.openapi import openapi_document
 from dispatch.http.pages import mount_pages
 from dispatch.http.routing import App, Routes, bearer, mount, problem
@@ -40,7 +41,7 @@ def all_routes() -> Routes:
 
 def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     """Return the application of an engine; the engine is started and stopped with it."""
-    app: App = Sanic(name, configure_logging=False)
+    app: App = Sanic(name, configure_logging=False, request_class=Head)
     app.config.update(
         # Routes keep no more of a body than they take; so much is thrown away, for its sender to hear why.
         REQUEST_MAX_SIZE=THROWN_AWAY,
@@ -121,6 +122,11 @@ def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
 
 def _mount_sockets(app: App, engine: "Engine") -> None:
     watch = Watch(engine.settings.sockets.idle_timeout_s)
+
+    @app.on_request
+    async def _write_readably(request: Request) -> None:
+        if request.path.startswith("/ws/"):
+            write_readably(request)
 
     @app.after_server_start
     async def _watch(_app: App) -> None:

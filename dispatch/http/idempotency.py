@@ -13,6 +13,7 @@ from msgspec import Struct
 from ulid import ULID
 
 from dispatch.errors import Invalid, KeyReused
+from dispatch.problems import is_text
 from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Key(Struct, frozen=True):
 
 def read_key(given: str | None, *, city: str, subject: str, asked: tuple[bytes, ...]) -> Key:
     """Return the key of a request, one of ours where it gave none; raise `Invalid` for one that cannot be kept."""
-    if given is not None and (not given or len(given) > MAX_KEY or "\0" in given):
-        raise Invalid.field("/Idempotency-Key", f"a key has 1 to {MAX_KEY} characters")
+    if given is not None and (not given or len(given) > MAX_KEY or "\0" in given or not is_text(given)):
+        raise Invalid.field("/Idempotency-Key", f"a key has 1 to {MAX_KEY} characters, in UTF-8")
     body_hash = blake2b(b"\0".join(asked), digest_size=32).digest()
     return Key(city, subject, given if given is not None else f"own:{ULID()}", body_hash)
 

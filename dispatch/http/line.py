@@ -1,8 +1,9 @@
 """The sending half of a socket: a bounded queue that never makes anybody wait.
 
 Sanic's `send` takes a lock and two awaits for every frame, and keeps a client that stopped reading for ever. While
-the transport takes data we therefore write at once, several frames in one go; else frames queue, one flush task runs
-with a time limit, and a full queue or an expired limit ends the socket. Resume repairs what was lost.
+the transport takes data we therefore write ourselves, in one go what is said in one round of the loop; else frames
+queue, one flush task runs with a time limit, and a full queue or an expired limit ends the socket. Resume repairs
+what was lost.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from dispatch.logs import logger
 
 GONE = (WebsocketClosed, ConnectionClosed, ConnectionError, asyncio.CancelledError)
 LINGER_S = 1.0
+MOST_CORKED = 32
+"""After how many frames the transport is asked whether it still takes them."""
 log = logger("line")
 
 
@@ -33,6 +36,7 @@ class SocketLine:
         self._timeout = send_timeout_s
         self._on_close = on_close
         self._waiting: deque[str] = deque()
+        self._corked: list[bytes] = []
         self._flushing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -45,7 +49,7 @@ class SocketLine:
         """Send a frame, or queue it where the client is slow; a full queue ends the socket."""
         if self._closing is not None:
             return
-        if self._flushing is None and self._write_now(frame):
+        if self._flushing is None and self._cork(frame):
             return
         self._waiting.append(frame)
         if len(self._waiting) > self._most:
@@ -53,18 +57,28 @@ class SocketLine:
         elif self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
 
-    def _write_now(self, frame: str) -> bool:
-        """Write without waiting where nobody else is writing and the transport is not full."""
+    def _cork(self, frame: str) -> bool:
+        """Take a frame for the loop's next round where nobody else is writing and the transport is not full."""
         ws, io = self._ws, self._io
         if ws.conn_mutex.locked() or ws.ws_proto.state is not OPEN or not io._can_write.is_set():
             return False
         transport = io.transport
         if transport is None or transport.is_closing():
             return False
+        if not self._corked:  # whatever waits for its turn now comes after it: a flush, a goodbye
+            asyncio.get_running_loop().call_soon(self._uncork)
         ws.ws_proto.send_text(frame.encode())
-        for data in ws.ws_proto.data_to_send():
-            transport.write(data)
+        self._corked += ws.ws_proto.data_to_send()
+        if len(self._corked) >= MOST_CORKED:
+            self._uncork()
         return True
+
+    def _uncork(self) -> None:
+        data = b"".join(self._corked)
+        self._corked.clear()
+        transport = self._io.transport
+        if data and transport is not None and not transport.is_closing():
+            transport.write(data)
 
     async def _flush(self) -> None:
         try:

@@ -1,13 +1,15 @@
 """From bytes to checked values: every wrong input becomes an error that names the field."""
 
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
 
 from dispatch.errors import DispatchError, Invalid, Malformed, Problem
-from dispatch.problems import MAX_DEPTH, problem_of, unfit_values, unreadable_values
+from dispatch.problems import MAX_DEPTH, problem_of, step_of, unfit_values, unreadable_values
 
 T = TypeVar("T")
+Query = TypeVar("Query", bound=msgspec.Struct)
 MOST_PROBLEMS = 100
 """How many problems one answer lists."""
 
@@ -49,13 +51,16 @@ def malformed(detail: str) -> Malformed:
     return Malformed(f"the body cannot be read as JSON: {detail}", problems=(Problem("", detail),))
 
 
-def read_query(args: dict[str, list[str]], kind: type[T]) -> T:
+def read_query(args: dict[str, list[str]], kind: type[Query]) -> Query:
     """Return the query parameters as a value of `kind`; an empty one counts as left out.
 
     Raises `Invalid` that names the parameter.
     """
+    fields = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
     given = {}
     for name, values in args.items():
+        if name not in fields:
+            raise Invalid.field(f"/{step_of(name)}", "unknown field")
         if len(values) > 1:
             raise Invalid.field(f"/{name}", "given more than once")
         if "\0" in values[0]:
@@ -63,10 +68,17 @@ def read_query(args: dict[str, list[str]], kind: type[T]) -> T:
         if values[0] != "":
             given[name] = values[0]
     try:
-        return msgspec.convert(given, kind, strict=False)
+        found = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         problem = problem_of(error)
         raise Invalid(
             f"query parameter {problem.pointer.lstrip('/')}: {problem.detail}",
             problems=(Problem(problem.pointer, problem.detail),),
         ) from None
+    for name, text in given.items():
+        value = getattr(found, fields[name])
+        if value is None:
+            raise Invalid.field(f"/{name}", f"{text!r} is no value; leave the parameter out")
+        if isinstance(value, datetime) and text[4:5] != "-":
+            raise Invalid.field(f"/{name}", "give the time as in 2026-01-15T08:30:00+08:00")
+    return found

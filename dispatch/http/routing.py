@@ -253,7 +253,8 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     call = Call(engine, identity, (await engine.desk(identity.city)).mirror, path=path)
     call.token = token or ""
     call.origin = origin_of(request)
-    call.query = read_query({name: request.args.getlist(name) for name in request.args}, route.query)
+    args = request.get_args(keep_blank_values=True)
+    call.query = read_query({name: args.getlist(name) for name in args}, route.query)
     call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
     if route.body is not None and route.body is not bytes:
         if not call.raw:
@@ -316,10 +317,13 @@ def bearer(request: Request) -> str | None:
 
 
 def origin_of(request: Request) -> str:
-    """Return where the caller reached us, `https://host`: as a proxy tells it, where there is one."""
+    """Return where the caller reached us, `https://host`: as a proxy tells it, where there is one.
+
+    Bytes of a header that are no text are replaced: such an origin is nobody's.
+    """
     scheme = request.headers.get("x-forwarded-proto") or request.scheme
     host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
-    return f"{scheme}://{host}"
+    return f"{scheme}://{host}".encode(errors="replace").decode()
 
 
 def _file(answer: File) -> HTTPResponse:

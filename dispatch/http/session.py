@@ -18,6 +18,7 @@ from dispatch.access import Identity, Role
 from dispatch.deliveries import say
 from dispatch.errors import Unavailable
 from dispatch.http.line import GONE, SocketLine
+from dispatch.http.reader import FrameReader
 from dispatch.logs import logger
 from dispatch.problems import unreadable_values
 
@@ -95,20 +96,20 @@ class Session(ABC):
         return await self.identify(token)
 
     async def _read(self) -> None:
+        reader: FrameReader = self.ws.io_proto.reader
         while True:
-            frame = await self.ws.recv()
+            frame = await reader.recv()
             if self.line.closing:
-                if frame is None:
-                    return
                 continue  # what comes after our goodbye is for nobody, but must be read for it to arrive
-            if frame is None:
-                continue
             self.heard_at = monotonic()
-            await self.hear(frame)
+            if isinstance(frame, bytes):
+                self.error("malformed", "send text frames, one JSON object each", malformed=True)
+            else:
+                await self.hear(frame)
 
     @abstractmethod
-    async def hear(self, frame: str | bytes) -> None:
-        """Take one frame."""
+    async def hear(self, frame: str) -> None:
+        """Take one text frame."""
 
     @abstractmethod
     def left(self) -> None:
@@ -131,7 +132,7 @@ class Session(ABC):
         finally:
             self._working = None
 
-    def pong(self, frame: str | bytes) -> None:
+    def pong(self, frame: str) -> None:
         """Send a ping's members back."""
         try:
             told = say({**msgspec.json.decode(frame), "type": "pong"})
@@ -140,7 +141,7 @@ class Session(ABC):
         else:
             self.line.send(told)
 
-    def unreadable(self, frame: str | bytes, detail: str, *, id: str | None = None) -> None:
+    def unreadable(self, frame: str, detail: str, *, id: str | None = None) -> None:
         """Send the error of a frame that is no message, naming the value that keeps it from being JSON, if any does."""
         if problems := unreadable_values(frame):
             detail = f"{problems[0].pointer.lstrip('/').replace('/', '.') or 'message'}: {problems[0].detail}"

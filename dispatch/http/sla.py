@@ -1,13 +1,10 @@
 """Routes of the clocks, for SLA monitors (step 9)."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from dispatch.errors import Invalid
+from dispatch.http.cursors import cursor_of, read_cursor
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import ClockPage, ClockQuery, ClockRow, Summary, SummaryQuery, SummaryRow, aware, page_of
 from dispatch.store.sql import load
@@ -44,7 +41,7 @@ def summary_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[SummaryRow], l
 async def get_clocks(call: Call) -> Page:
     """List clocks, the next due first."""
     query: ClockQuery = call.query
-    after = _read_cursor(query.cursor)
+    after = read_cursor(query.cursor, tuple[datetime, str, str]) or (None, None, None)
     async with call.engine.db.connection() as conn:
         rows = await conn.fetch(SLA["clocks"], call.city, query.state, *after, query.limit + 1)
     page = [
@@ -62,17 +59,4 @@ async def get_clocks(call: Call) -> Page:
         )
         for row in rows[: query.limit]
     ]
-    return Page(page, _cursor(page[-1]) if len(rows) > len(page) else None)
-
-
-def _cursor(row: ClockRow) -> str:
-    return urlsafe_b64encode(msgspec.json.encode((row.due_at, row.order, row.clock))).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[Any, Any, Any]:
-    if cursor is None:
-        return None, None, None
-    try:
-        return msgspec.json.decode(urlsafe_b64decode(cursor.encode()), type=tuple[datetime, str, str])
-    except (ValueError, msgspec.MsgspecError):
-        raise Invalid.field("/cursor", "is not one that this list gave") from None
+    return Page(page, cursor_of(page[-1].due_at, page[-1].order, page[-1].clock) if len(rows) > len(page) else None)

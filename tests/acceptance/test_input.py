@@ -206,6 +206,10 @@ async def test_zones_may_have_32_mebibytes_and_no_byte_more(city: City) -> None:
         ("/events", {"after": "x"}, "/after"),
         ("/orders", {"state": "lost"}, "/state"),
         ("/orders", {"colour": "red"}, "/colour"),
+        ("/orders", {"colour": ""}, "/colour"),
+        ("/sla/clocks", {"state": "null"}, "/state"),
+        ("/sla/summary", {"from": "null"}, "/from"),
+        ("/sla/summary", {"from": "1700000000"}, "/from"),
         ("/orders", {"cursor": "a\0b"}, "/cursor"),
         ("/sla/clocks", {"cursor": "garbage"}, "/cursor"),
         ("/sla/summary", {"cursor": "garbage"}, "/cursor"),
@@ -366,6 +370,69 @@ async def test_naughty_strings_as_tokens_and_keys(city: City, naughty_strings: l
         assert answer.status_code in (201, 422), f"{text!r}: {answer.text}"
 
     await each(naughty_strings, tried)
+
+
+async def test_a_key_that_is_no_text_is_refused_by_name(city: City) -> None:
+    for raw in (b"\xff\xfe", b"\xed\xa0\x80", "键".encode("gb18030")):
+        keyed = {b"Authorization": f"Bearer {city.tokens['admin']}".encode(), b"Idempotency-Key": raw}
+        answer = await city.http.post("/api/v1/crews", json={"name": "x"}, headers=keyed)
+        assert_problem(answer, 422, "invalid", "/Idempotency-Key")
+    assert (await city.get("/crews"))["items"] == []
+
+
+async def test_a_proxy_that_names_no_text_as_its_host_makes_no_sign_in_link_fail(city: City) -> None:
+    crew = await city.crew()
+    for name in (b"X-Forwarded-Host", b"X-Forwarded-Proto"):
+        headers = {b"Authorization": f"Bearer {city.tokens['admin']}".encode(), name: b"\xff"}
+        answer = await city.http.post(f"/api/v1/crews/{crew.id}/sign-in-links", headers=headers)
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize("header", ["User-Agent: 手机", "X-From: 道里区", "Cookie: \x7f"])
+async def test_a_socket_opens_whatever_a_header_says_that_nobody_reads(city: City, header: str) -> None:
+    for path in ("crew", "console"):
+        answer = await raw_request(
+            city,
+            f"GET /ws/v1/{path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Protocol: qiangdan.v1\r\n"
+            f"{header}\r\n\r\n",
+        )
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
+
+
+@pytest.mark.parametrize("header", ["Sec-WebSocket-Key: 键", "Sec-WebSocket-Version: 版", "Sec-WebSocket-Protocol: 议"])
+async def test_a_handshake_that_says_what_it_must_in_no_ascii_is_a_problem_document(city: City, header: str) -> None:
+    given = {
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "A" * 22 + "==",
+        "Sec-WebSocket-Protocol": "qiangdan.v1",
+    }
+    name, _, value = header.partition(": ")
+    lines = "".join(f"{key}: {text}\r\n" for key, text in {**given, name: value}.items())
+    answer = await raw_request(
+        city, f"GET /ws/v1/crew HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{lines}\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in answer, answer
+
+
+@pytest.mark.parametrize("address", ["?", "abc", "http://", "http://[", "/\x7f"])
+async def test_an_address_that_cannot_be_read_is_a_problem_document(city: City, address: str) -> None:
+    answer = await raw_request(city, f"GET {address} HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"application/problem+json" in answer, answer
+
+
+async def raw_request(city: City, text: str) -> bytes:
+    """The head of the answer to a request that no client would let pass."""
+    address = httpx.URL(city.installation.url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        writer.write(text.encode())
+        async with asyncio.timeout(10):
+            return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    finally:
+        writer.close()
 
 
 async def test_naughty_strings_on_the_crew_socket(quick: City, naughty_strings: list[str]) -> None:

@@ -1,5 +1,7 @@
 """Lists: `limit`, `cursor`, `{"items", "next"}`, and the filters of each."""
 
+import json
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -50,6 +52,21 @@ async def test_a_cursor_that_the_list_did_not_give_is_refused(city: City) -> Non
         for cursor in ("garbage", "-1", "²", "9" * 300):
             answer = await city.call("GET", path, params={"cursor": cursor})
             assert_problem(answer, 422, "invalid", "/cursor")
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("/sla/clocks", ["2026-01-01T00:00:00Z", "a\0", "arrival"]),
+        ("/sla/clocks", ["2026-01-01T00:00:00", "a", "arrival"]),
+        ("/sla/clocks", ["0001-01-01T00:00:00+14:00", "a", "arrival"]),
+        ("/sla/alarms", ["2026-01-01T00:00:00Z", "a", "b\0", "2026-01-01T00:00:00Z"]),
+        ("/sla/alarms", ["2026-01-01T00:00:00Z", "a", "b", "9999-12-31T23:59:59-14:00"]),
+    ],
+)
+async def test_a_cursor_made_up_by_hand_is_refused(city: City, path: str, values: list[str]) -> None:
+    cursor = urlsafe_b64encode(json.dumps(values).encode()).decode()
+    assert_problem(await city.call("GET", path, params={"cursor": cursor}), 422, "invalid", "/cursor")
 
 
 async def test_a_list_stays_itself_while_it_grows(city: City) -> None:

@@ -33,7 +33,6 @@ async def phone_of(served: Served, browser: Browser, town: Town, name: str, east
     return crew, phone
 
 
-@pytest.mark.long
 async def test_a_report_appears_is_told_in_both_languages_and_bars_nobody(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     console = await dispatcher(served, browser, town)
@@ -61,7 +60,6 @@ async def test_a_report_appears_is_told_in_both_languages_and_bars_nobody(served
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_an_order_is_dragged_to_a_crew_while_two_others_grab_it_and_the_person_wins(
     served: Served, browser: Browser
 ) -> None:
@@ -71,12 +69,13 @@ async def test_an_order_is_dragged_to_a_crew_while_two_others_grab_it_and_the_pe
     _, zhaos = await phone_of(served, browser, town, "赵师傅")
     console = await dispatcher(served, browser, town)
     order = await asyncio.to_thread(town.report)
+    fingers = [await phone.finger_on(order) for phone in (lis, zhaos)]
     await console.drag(order)
     await console.over(wang)
     ghost = console.page.locator("[data-ghost]")
     await expect(ghost).to_contain_text("派给 王师傅")
     await expect(ghost.locator("[data-follows]")).to_contain_text("手上没有单")
-    await asyncio.gather(lis.grab(order), zhaos.grab(order))
+    await asyncio.gather(*(finger.evaluate("(button) => button.click()") for finger in fingers))
     await expect(ghost).to_contain_text("抢到")
     await console.drop()
     await expect(console.collision).to_contain_text("抢到")
@@ -97,7 +96,6 @@ async def test_an_order_is_dragged_to_a_crew_while_two_others_grab_it_and_the_pe
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_who_had_not_heard_of_a_grab_is_told_by_the_server_and_one_press_does_it_all_the_same(
     served: Served, browser: Browser
 ) -> None:
@@ -154,7 +152,6 @@ async def test_an_override_by_keyboard_alone_and_its_undo(served: Served, browse
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_many_at_once_with_a_result_for_each(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, _ = await asyncio.to_thread(town.crew)
@@ -176,7 +173,6 @@ async def test_many_at_once_with_a_result_for_each(served: Served, browser: Brow
     assert (await asyncio.to_thread(town.order, held))["state"] == "offered"
 
 
-@pytest.mark.long
 async def test_what_an_assignment_delays_stands_beside_the_candidate(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, _ = await phone_of(served, browser, town, "王师傅")
@@ -189,7 +185,6 @@ async def test_what_an_assignment_delays_stands_beside_the_candidate(served: Ser
     await expect(console.crew(wang)).to_contain_text("其中 1 单会因此超时")
 
 
-@pytest.mark.long
 async def test_nothing_jumps_under_the_pointer(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     calm = await asyncio.to_thread(town.report, category="no_heat", severity=1)
@@ -207,7 +202,6 @@ async def test_nothing_jumps_under_the_pointer(served: Served, browser: Browser)
     await expect(console.order(calm)).to_have_count(0)
 
 
-@pytest.mark.long
 async def test_a_crew_is_lent_to_another_zone(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, phone = await phone_of(served, browser, town, "王师傅")
@@ -227,7 +221,6 @@ async def test_a_crew_is_lent_to_another_zone(served: Served, browser: Browser) 
     assert phone.complaints == console.complaints == []
 
 
-@pytest.mark.long
 async def test_the_duty_manager_overrides_on_a_phone_at_night(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, _ = await phone_of(served, browser, town, "王师傅")
@@ -250,7 +243,6 @@ async def test_the_duty_manager_overrides_on_a_phone_at_night(served: Served, br
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_a_lost_server_is_said_and_what_was_known_stays(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     order = await asyncio.to_thread(town.report)

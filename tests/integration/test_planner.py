@@ -18,6 +18,7 @@ from dispatch import planning
 from dispatch.background import Background
 from dispatch.config import PlannerSettings, Settings
 from dispatch.crews import set_shift
+from dispatch.grabs import Ask, judge_batch
 from dispatch.orders import Order, State
 from dispatch.planner import Planner
 from dispatch.policy import GrabPolicy
@@ -207,6 +208,29 @@ async def test_what_a_crew_has_begun_or_grabbed_is_not_moved(database: str, stat
             await conn.execute(f"UPDATE orders SET {column} = $1 WHERE order_id = $2", value, order)
         assert not await town.run(lambda tx: planning.move(tx, order, crew, other, why="nearer"))
         assert (await town.order(order)).crew == crew
+
+
+async def test_what_a_crew_was_told_that_it_won_is_not_moved(database: str) -> None:
+    async with place(database) as here:
+        town = here.town
+        crew, other = await town.working("crew", 0), await town.working("other", 0)
+        order = await town.report(0)
+        await told(town, order, crew)  # while the crew's grab was on its way
+        city = await here.background.city("town")
+        judged = await town.run(lambda tx: judge_batch(tx, [Ask(crew, "m1", order)], city))
+        assert judged.answers[0].reason == "won"  # type: ignore[union-attr]
+        assert not await town.run(lambda tx: planning.move(tx, order, crew, other, why="nearer"))
+        assert (await town.order(order)).crew == crew, "of one cycle two crews would be told that they won"
+
+
+async def test_an_order_moved_to_who_has_it_stays_one_order(database: str) -> None:
+    async with place(database) as here:
+        town = here.town
+        crew = await town.working("crew", 0, capacity=3)
+        order = await town.report(0)
+        await told(town, order, crew)
+        assert not await town.run(lambda tx: planning.move(tx, order, crew, crew, why="stay"))
+        await town.audit()
 
 
 async def test_a_crew_is_told_its_route_once_as_long_as_it_is_the_same(database: str) -> None:

@@ -65,3 +65,10 @@ def test_the_level_is_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
     logger("t").info("not this")
     logger("t").warning("this")
     assert [line["event"] for line in lines(capsys)] == ["this"]
+
+
+def test_what_is_no_text_is_logged_as_its_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", "json", process="engine-1")
+    logger("t").error("a request failed", path="/\udcff", order="o1")
+    [line] = lines(capsys)
+    assert (line["path"], line["order"], line["process"]) == ("/\udcff", "o1", "engine-1")
