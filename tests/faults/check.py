@@ -373,7 +373,7 @@ class Alarms:
 
 
 class Overrides:
-    """What a dispatcher has fixed, or a crew has taken, stays; who loses an order is told.
+    """What a dispatcher has fixed, or a crew has taken, stays, and versions that are named are held to.
 
     The machine may take back what it has given itself, as long as the crew has not set out.
     """
@@ -383,7 +383,10 @@ class Overrides:
         self.found: list[Violation] = []
 
     def take(self, record: Record) -> None:
-        """Look who moved an order."""
+        """Look who moved an order, and at which version."""
+        if isinstance(record, Op) and record.saw is not None and _is_done(record) and record.version != record.saw + 1:
+            text = f"{record.client} saw {record.order} at {record.saw}, and his override made it {record.version}"
+            self.found.append(Violation("overrides", record.city, text))
         if not isinstance(record, Event) or record.order is None:
             return
         before = self.standing.get((record.city, record.order))

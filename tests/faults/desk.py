@@ -92,9 +92,10 @@ class Desk:
             pass
         finally:
             order = seen["id"] if seen else order
-            told = (seen["version"], seen["state"], seen["crew"]) if seen else ()
-            city, end, again = self.city.id, now(), keyed != "no"
-            self.storm.write_op(Op(city, self.client, operation, key, order, start, end, outcome, result, again, *told))
+            told = [seen.get(member) for member in ("version", "state", "crew")]
+            city, end, again, saw = self.city.id, now(), keyed != "no", body.get("version")
+            op = Op(city, self.client, operation, key, order, start, end, outcome, result, again, *told, saw)
+            self.storm.write_op(op)
         return answer
 
     async def _hang_up(

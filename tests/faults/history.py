@@ -25,7 +25,8 @@ class Op(Struct, frozen=True, array_like=True, tag="op", gc=False):
 
     `ok` has a definite answer in `result`; `failed` certainly did nothing; `unknown` may have happened or not: no
     answer came. `key` names the operation for ever: a message id, or what stands in its audit row. `keyed` says that it
-    may be asked again and must get the same answer. `version`, `state`, `holder` are of the order in the answer.
+    may be asked again and must get the same answer. `version`, `state`, `holder` are of the order in the answer;
+    `saw` is the version that the asker named, where he did.
     """
 
     city: str
@@ -41,6 +42,7 @@ class Op(Struct, frozen=True, array_like=True, tag="op", gc=False):
     version: int | None = None
     state: str | None = None
     holder: str | None = None
+    saw: int | None = None
 
 
 class Verdict(Struct, frozen=True, array_like=True, tag="verdict", gc=False):

@@ -5,6 +5,7 @@ the logs of that round are kept. `--round K` does that round alone.
 """
 
 import argparse
+import importlib
 import random
 import sys
 from pathlib import Path
@@ -108,6 +109,8 @@ def main() -> int:
     parser.add_argument("--faults", help=f"these in each round, with commas; of {', '.join(sorted(faults.FAULTS))}")
     parser.add_argument("--planted", help="put a known bug in: a module of tests.planted")
     arguments = parser.parse_args()
+    if arguments.planted:  # here for what is a bug of the client, in the other processes by `sitecustomize`
+        importlib.import_module(f"tests.planted.{arguments.planted}").plant()
     print(f"seed {arguments.seed}", flush=True)
     return uvloop.run(run(arguments))
 

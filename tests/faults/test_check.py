@@ -286,6 +286,14 @@ def test_a_crew_that_loses_its_order_and_is_not_told_is_found() -> None:
     assert not broken(*log(REPORTED, CLAIMED, taken, lost="a"))
 
 
+def test_an_override_at_another_version_than_its_dispatcher_saw_is_found() -> None:
+    def named(saw: int) -> Op:
+        return Op(CITY, "d", "override", "k", "o", 1.0, 2.0, "ok", "200 1", True, 3, "held", None, saw)
+
+    assert not broken(named(2), audit_row("k"))
+    assert broken(named(1), audit_row("k")) == ["overrides"]
+
+
 # Cities
 
 
