@@ -20,7 +20,7 @@ from tests.faults.recorder import Mischief, RecordedSocket, Recorder
 from tests.town import centre
 
 if TYPE_CHECKING:
-    from tests.faults.storm import Storm
+    from tests.faults.storm import Pace, Storm
 
 STEPS: dict[str, Any] = {"claimed": "en_route", "en_route": "arrived", "arrived": "resolved"}
 MOST_PENDING = 4
@@ -115,7 +115,7 @@ class CrewAtWork:
         task.add_done_callback(self._tasks.discard)
 
     async def _consider(self, order: str) -> None:
-        await asyncio.sleep(self.rng.uniform(0, self.storm.pace.consider_s))
+        await asyncio.sleep(self.rng.uniform(0, self.city.pace.consider_s))
         if order not in self.client.offers or not self.storm.grabbing or len(self.pending) >= MOST_PENDING:
             return
         if self.rng.random() < 0.08:
@@ -134,7 +134,7 @@ class CrewAtWork:
 
     async def _serve(self) -> None:
         while True:
-            await asyncio.sleep(self.rng.uniform(*self.storm.pace.step_s))
+            await asyncio.sleep(self.rng.uniform(*self.city.pace.step_s))
             if not self.storm.reporting:
                 continue
             for order in list(self.client.orders.values()):
@@ -186,8 +186,9 @@ class CrewAtWork:
 class CityUnderTest:
     """A city of the installation: its token, the word that only it knows, and the word that it must never see."""
 
-    def __init__(self, id: str, token: str, *, word: str, foreign: str) -> None:
+    def __init__(self, id: str, token: str, pace: "Pace", *, word: str, foreign: str) -> None:
         self.id = id
+        self.pace = pace
         self.token = token
         self.word = word
         self.foreign = foreign

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
 from tests.faults.history import Op, Outcome, digest, now
 from tests.faults.proxy import RESET
@@ -92,10 +93,9 @@ class Desk:
             pass
         finally:
             order = seen["id"] if seen else order
-            told = [seen.get(member) for member in ("version", "state", "crew")]
-            city, end, again, saw = self.city.id, now(), keyed != "no", body.get("version")
-            op = Op(city, self.client, operation, key, order, start, end, outcome, result, again, *told, saw)
-            self.storm.write_op(op)
+            op = Op(self.city.id, self.client, operation, key, order, start, now(), outcome, result, keyed != "no")
+            version, state, holder = (seen.get(member) for member in ("version", "state", "crew"))
+            self.storm.write_op(replace(op, version=version, state=state, holder=holder, saw=body.get("version")))
         return answer
 
     async def _hang_up(

@@ -18,6 +18,7 @@ from tests.faults.storm import Storm
 Fault = Callable[[Storm, random.Random, float], Awaitable[None]]
 GONE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, asyncio.IncompleteReadError)
 FAULTS: dict[str, Fault] = {}
+DOWN_S = 2.0
 WRITES = (
     """INSERT INTO sign_in_code (code_hash, city_id, crew_id, issued_by, issued_at, expires_at)
        VALUES (gen_random_uuid()::text::bytea, 'default', 'x', 'x', now(), now())""",
@@ -46,8 +47,9 @@ async def _pause(until: float, seconds: float) -> bool:
 @fault
 async def kill_engines(storm: Storm, rng: random.Random, until: float) -> None:
     """SIGKILL an engine every few seconds."""
-    while await _pause(until, rng.uniform(1.5, 5)):
-        await _kill(storm, rng, "engine")
+    while await _pause(until, rng.uniform(1.5, 4)):
+        if monotonic() > storm.calm_until:
+            await _kill(storm, rng, "engine")
 
 
 @fault
@@ -125,6 +127,26 @@ async def wrong_process_clocks(storm: Storm, rng: random.Random, until: float) -
 
 
 # PostgreSQL
+
+
+async def crash_postgres_twice(storm: Storm, rng: random.Random, until: float) -> None:
+    """Stop PostgreSQL as in a crash after a third and after two thirds of the time, and see that both are noticed."""
+    third = (until - monotonic()) / 3
+    for _ in range(2):
+        await asyncio.sleep(third)
+        storm.calm_until = monotonic() + DOWN_S + 3
+        storm.installation.crash_postgres(DOWN_S)
+        storm.count("postgres crashed")
+        await _until(storm.is_ready, wanted=False, what="ready without a database")
+        await asyncio.sleep(DOWN_S)
+        await _until(storm.is_ready, wanted=True, what="not ready though the database is back")
+
+
+async def _until(holds: Callable[[], Awaitable[bool]], *, wanted: bool, what: str) -> None:
+    give_up_at = monotonic() + 20
+    while await holds() is not wanted:
+        assert monotonic() < give_up_at, what
+        await asyncio.sleep(0.05)
 
 
 @fault

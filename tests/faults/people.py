@@ -41,7 +41,7 @@ class Reporter(Desk):
         """Report until the storm is over."""
         async with asyncio.TaskGroup() as group:
             while self.storm.reporting:
-                missing = self.storm.pace.open_orders - len(self.city.open) - len(self.pending)
+                missing = self.city.pace.open_orders - len(self.city.open) - len(self.pending)
                 for _ in range(min(max(missing, 0), 20 - len(self.pending))):
                     group.create_task(self._report())
                 await asyncio.sleep(0.05)
@@ -72,9 +72,9 @@ class Dispatcher(Desk):
     async def run(self) -> None:
         """Interfere until the storm is over."""
         while self.storm.reporting:
-            await asyncio.sleep(self.rng.uniform(0, 2 * self.storm.pace.override_s))
+            await asyncio.sleep(self.rng.uniform(0, 2 * self.city.pace.override_s))
             if self.city.known:
-                await self._override(self.rng.choice(self.city.known[-self.storm.pace.open_orders :]))
+                await self._override(self.rng.choice(self.city.known[-self.city.pace.open_orders :]))
 
     async def _override(self, order: str) -> None:
         key = self.new_key()

@@ -61,8 +61,7 @@ class Plan(Struct, frozen=True):
     fault_s: float
     faults: tuple[str, ...] | None = None
     planted: str | None = None
-    modes: tuple[str, str] = ("first", "sealed")
-    pace: Pace = Pace()
+    paces: tuple[Pace, Pace] = (Pace(mode="first"), Pace(mode="sealed"))
 
     def rng(self, purpose: str) -> random.Random:
         """Return a source of chance of its own for each purpose."""
@@ -85,7 +84,7 @@ async def run_round(plan: Plan, out: Path) -> Outcome:
         small_disk=faults.NEEDS_SMALL_DISK in chosen,
     )
     await installation.start()
-    storm = Storm(installation, history, plan.rng("people").getrandbits(32), pace=plan.pace, modes=plan.modes)
+    storm = Storm(installation, history, plan.rng("people").getrandbits(32), paces=plan.paces)
     try:
         await storm.settle_in()
         storm.begin()

@@ -30,8 +30,9 @@ READS = frozenset({"pry", "pry override", "grab again"})
 
 
 class Pace(Struct, frozen=True):
-    """How busy one city is: crews, orders open at a time, and how long people take, in seconds."""
+    """How one city gives its orders out, and how busy it is: crews, orders open at a time, seconds that people take."""
 
+    mode: str = "first"
     crews: int = 36
     open_orders: int = 45
     consider_s: float = 0.25
@@ -42,14 +43,11 @@ class Pace(Struct, frozen=True):
 class Storm:
     """The people of an installation and their history."""
 
-    def __init__(
-        self, installation: Installation, history: History, seed: int, *, pace: Pace, modes: tuple[str, ...]
-    ) -> None:
+    def __init__(self, installation: Installation, history: History, seed: int, *, paces: tuple[Pace, Pace]) -> None:
         self.installation = installation
         self.history = history
         self.rng = random.Random(seed)
-        self.pace = pace
-        self.modes = modes
+        self.paces = paces
         self.counts: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.grabbing = self.reporting = True
@@ -103,17 +101,17 @@ class Storm:
             tokens = {"default": TOKEN, "other": await add_town(db.url, "other")}
             words = ("平房区暴风甲", "道里区暴风乙")
             for place, (city_id, token) in enumerate(tokens.items()):
-                city = CityUnderTest(city_id, token, word=words[place], foreign=words[1 - place])
-                await self._hire(Town(db, city_id, Settings()), city, self.modes[place])
+                city = CityUnderTest(city_id, token, self.paces[place], word=words[place], foreign=words[1 - place])
+                await self._hire(Town(db, city_id, Settings()), city)
                 self.cities.append(city)
         finally:
             await db.close()
 
-    async def _hire(self, town: Town, city: CityUnderTest, mode: str) -> None:
-        await town.put_zones(zone_map(policies={zone: {"mode": mode} for zone in ZONES}))
+    async def _hire(self, town: Town, city: CityUnderTest) -> None:
+        await town.put_zones(zone_map(policies={zone: {"mode": city.pace.mode} for zone in ZONES}))
         hired = [
             Crew(id=f"{city.id}-crew-{n:03}", name=f"班组{n}", home_zone=ZONES[n % 3], capacity=1 + n % 2, skills=())
-            for n in range(self.pace.crews)
+            for n in range(city.pace.crews)
         ]
         async with town.db.transaction(city.id) as tx:
             for crew in hired:

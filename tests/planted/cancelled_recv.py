@@ -1,4 +1,4 @@
-"""The crew's client cancels the task that waits for a frame when it has something else to do, and drops what it had.
+"""The crew's client cancels its wait for a frame when it has something else to do, and drops what came meanwhile.
 
 Breaks promise 3: a frame that comes in the moment of the cancellation is lost. The next one moves the client's seq on, so
 that no resume ever asks for it.
