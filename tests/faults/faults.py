@@ -47,7 +47,7 @@ async def _pause(until: float, seconds: float) -> bool:
 @fault
 async def kill_engines(storm: Storm, rng: random.Random, until: float) -> None:
     """SIGKILL an engine every few seconds."""
-    while await _pause(until, rng.uniform(1.5, 4)):
+    while await _pause(until, rng.uniform(2, 7)):
         if monotonic() > storm.calm_until:
             await _kill(storm, rng, "engine")
 
@@ -55,7 +55,7 @@ async def kill_engines(storm: Storm, rng: random.Random, until: float) -> None:
 @fault
 async def kill_keepers(storm: Storm, rng: random.Random, until: float) -> None:
     """SIGKILL the planner or a clock-keeper every few seconds."""
-    while await _pause(until, rng.uniform(2, 6)):
+    while await _pause(until, rng.uniform(3, 10)):
         await _kill(storm, rng, rng.choice(["planner", "clocks"]))
 
 
@@ -68,7 +68,7 @@ async def _kill(storm: Storm, rng: random.Random, role: str) -> None:
 @fault
 async def kill_supervisor(storm: Storm, rng: random.Random, until: float) -> None:
     """SIGKILL `qiangdan serve`; an operator starts it again."""
-    while await _pause(until, rng.uniform(8, 25)):
+    while await _pause(until, rng.uniform(15, 40)):
         if until - monotonic() < 5:
             return
         await storm.installation.kill_supervisor()

@@ -1,7 +1,7 @@
-"""The crew's client cancels its wait for a frame when it has something else to do, and drops what came meanwhile.
+"""The crew's client cancels its wait for a frame when it has something else to do, and drops what came.
 
-Breaks promise 3: a frame that comes in the moment of the cancellation is lost. The next one moves the client's seq on, so
-that no resume ever asks for it.
+Breaks promise 3: a frame that comes in the moment of the cancellation is lost. The next one moves the client's seq on,
+so that no resume ever asks for it.
 """
 
 import asyncio
