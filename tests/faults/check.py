@@ -323,23 +323,30 @@ def _missed(told: dict[int, int], due: list[tuple[int, int]], since: int, until:
 
 
 class Alarms:
-    """Each deadline that passes alarms exactly once, and none that does not."""
+    """Each deadline that passes alarms exactly once, and none that does not.
+
+    A deadline has passed where its clock was stopped, paused or given another one only after it, or still runs.
+    """
 
     def __init__(self) -> None:
         self.rung: set[tuple[str, str, str, float, str]] = set()
-        self.passed: dict[tuple[str, str, str, float], float] = {}
+        self.passed: set[tuple[str, str, str, float]] = set()
         self.clocks: dict[tuple[str, str], Event] = {}
         self.heads: dict[str, Head] = {}
         self.found: list[Violation] = []
 
     def take(self, record: Record) -> None:
-        """Note the deadlines that pass between two events of an order, and the alarms."""
+        """Note the deadlines that pass, and the alarms."""
         if isinstance(record, Head):
             self.heads[record.city] = record
         if not isinstance(record, Event) or record.order is None:
             return
-        self._pass(record.city, record.order, record.at)
         before = self.clocks.get((record.city, record.order))
+        going_on = {(clock.name, clock.due) for clock in record.clocks if clock.running}
+        for clock in before.clocks if before else ():
+            # An event's time is that of its transaction's beginning, so events of an order may overtake each other.
+            if clock.running and clock.due < record.at and (clock.name, clock.due) not in going_on:
+                self.passed.add((record.city, record.order, clock.name, clock.due))
         self.clocks[(record.city, record.order)] = record
         if record.clock is None or record.deadline is None:
             return
@@ -353,17 +360,10 @@ class Alarms:
         if record.kind == "clock.breached" and record.deadline > record.at:
             self.found.append(Violation("alarms", record.city, f"{alarm[1:]} rang before its time"))
 
-    def _pass(self, city: str, order: str, at: float) -> None:
-        before = self.clocks.get((city, order))
-        for clock in before.clocks if before else ():
-            if clock.running and clock.due < at:
-                self.passed.setdefault((city, order, clock.name, clock.due), at)
-
     def end(self) -> Iterator[Violation]:
         """Return what was broken."""
-        for (city, order), _ in list(self.clocks.items()):
-            if city in self.heads:
-                self._pass(city, order, self.heads[city].at - GRACE_S)
+        for (city, order), event in self.clocks.items():
+            self.passed |= {(city, order, clock.name, clock.due) for clock in event.clocks if clock.running}
         yield from self.found
         for city, order, clock, due in self.passed:
             if (city, order, clock, due, "clock.breached") not in self.rung:

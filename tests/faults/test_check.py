@@ -235,6 +235,10 @@ def test_a_deadline_whose_clock_was_stopped_paused_or_moved_in_time_needs_none()
     assert not broken(clocked(1, 10.0), clocked(2, 49.0, due_at=5000.0))
 
 
+def test_a_deadline_that_was_met_by_a_transaction_which_began_before_one_that_overtook_it_needs_none() -> None:
+    assert not broken(clocked(1, 10.0), clocked(2, 51.0), clocked(3, 49.5, running=False))
+
+
 def test_a_deadline_whose_clock_was_stopped_or_moved_too_late_needs_one() -> None:
     assert broken(clocked(1, 10.0), clocked(2, 51.0, running=False)) == ["alarms"]
     assert broken(clocked(1, 10.0), clocked(2, 51.0, due_at=5000.0)) == ["alarms"]
