@@ -1,10 +1,10 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
-# make storm MINUTES=100  every fault there is, combined at random, for so many minutes; the totals are in storm-results
+# make storm MINUTES=100   every fault there is, combined at random; totals in storm-results   make planted   finds known bugs
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: storm run test lint lock clean check-lock web screenshots
+.PHONY: storm planted run test lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -51,8 +51,15 @@ test: lint
 	@echo "Everything but the storms, three files at a time (most of it waits):"
 	$(BIN)/pytest -n 3 --dist loadgroup --durations=10 --ignore tests/faults
 	@echo "The storms: engines and PostgreSQL are killed under load, for a minute in each mode:"
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest tests/faults --ignore tests/faults/test_planted.py
 	@tools/test-on-old-postgres $(BIN)/pytest
+
+MINUTES := 10
+storm: $(TEST_STAMP) web
+	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+planted: $(TEST_STAMP) web
+	$(BIN)/pytest -rA tests/faults/test_planted.py
 
 # Universal: one file for every Python from 3.11 on and every platform. Hashes, and no host in it.
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
