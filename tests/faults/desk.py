@@ -117,8 +117,8 @@ class Desk:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.storm.installation.port)
                 writer.write(head.encode() + text)
                 await asyncio.sleep(self.rng.choice([0.0, 0.002, 0.005, 0.01, 0.02, 0.05]))
-                raw = writer.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                if (raw := writer.get_extra_info("socket")) is not None:  # the proxy may have reset it before
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 writer.transport.abort()
         self.storm.count("requests hung up on")
         self.storm.write_op(
