@@ -283,21 +283,22 @@ async def _hurt(
     rng: random.Random,
     until: float,
     most: float,
+    lasts_s: tuple[float, float] = (1, 6),
 ) -> None:
     try:
         while await _pause(until, rng.uniform(0.3, 2)):
             toxics = rng.choice(kinds)
             poison(toxics, rng.uniform(0.1, most))
-            await _pause(until, rng.uniform(1, 6))
+            await _pause(until, rng.uniform(*lasts_s))
             calm()
     finally:
         calm()
 
 
-def _of_clients(*kinds: Toxics) -> Fault:
+def _of_clients(*kinds: Toxics, lasts_s: tuple[float, float] = (1, 6)) -> Fault:
     async def happen(storm: Storm, rng: random.Random, until: float) -> None:
         front = storm.installation.front
-        await _hurt(front.poison, front.calm, list(kinds), storm, rng, until, 0.7)
+        await _hurt(front.poison, front.calm, list(kinds), storm, rng, until, 0.7, lasts_s)
 
     return happen
 
@@ -306,7 +307,7 @@ FAULTS["client_latency"] = _of_clients(Toxics(latency_s=(0.2, 2.0)))
 FAULTS["client_bandwidth"] = _of_clients(Toxics(bits_per_s=16_000))
 FAULTS["client_bytewise"] = _of_clients(Toxics(bytewise=True))
 FAULTS["client_stalled"] = _of_clients(Toxics(stalled=True), Toxics(deaf=True))
-FAULTS["client_half_open"] = _of_clients(Toxics(hole=True))
+FAULTS["client_half_open"] = _of_clients(Toxics(hole=True), lasts_s=(3, 20))
 
 
 @fault

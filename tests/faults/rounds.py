@@ -89,7 +89,7 @@ async def run_round(plan: Plan, out: Path) -> Outcome:
     try:
         await storm.settle_in()
         storm.begin()
-        await storm.online(within_s=60)
+        await storm.online(within_s=20)
         await asyncio.sleep(WARM_UP_S)
         await _let_happen(storm, plan, chosen)
         await _heal_and_audit(storm, outcome)
