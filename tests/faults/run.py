@@ -30,6 +30,7 @@ async def run(arguments: argparse.Namespace) -> int:
             fault_s=arguments.fault_s,
             faults=tuple(arguments.faults.split(",")) if arguments.faults else None,
             planted=arguments.planted,
+            keep=arguments.keep,
         )
         outcome = await run_round(plan, out)
         ledger.add(outcome)
@@ -64,6 +65,7 @@ def main() -> int:
     parser.add_argument("--round", type=int, help="this round alone")
     parser.add_argument("--faults", help=f"these in each round, with commas; of {', '.join(sorted(faults.FAULTS))}")
     parser.add_argument("--planted", help="put a known bug in: a module of tests.planted")
+    parser.add_argument("--keep", action="store_true", help="keep the histories of all rounds")
     arguments = parser.parse_args()
     if arguments.planted:  # here for what is a bug of the client, in the other processes by `sitecustomize`
         importlib.import_module(f"tests.planted.{arguments.planted}").plant()
