@@ -55,8 +55,9 @@ test: lint
 	@tools/test-on-old-postgres $(BIN)/pytest
 
 MINUTES := 10
+OPERATIONS := 0
 storm: $(TEST_STAMP) web
-	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) --operations $(OPERATIONS) $(if $(SEED),--seed $(SEED))
 
 planted: $(TEST_STAMP) web
 	$(BIN)/pytest -rA tests/faults/test_planted.py
