@@ -176,7 +176,7 @@ async def cut_commits(storm: Storm, rng: random.Random, until: float) -> None:
     database = storm.installation.database
     try:
         while True:
-            database.cut_commit, database.lose_commit = rng.choice([0.002, 0.02, 0.1]), rng.choice([0.0, 0.01])
+            database.cut_commit, database.lose_commit = rng.choice([(0.02, 0.0), (0.1, 0.01), (0.0, 0.1), (0.1, 0.1)])
             if not await _pause(until, rng.uniform(1, 5)):
                 break
             database.cut_commit = database.lose_commit = 0.0
