@@ -1,8 +1,9 @@
 """Where grabs wait together: while commits are on their way to disk, those that arrive meanwhile form the next batch.
 
 One desk per engine and city, with `IN_FLIGHT` batches at a time: one is judged here while PostgreSQL works on the
-other. A crew stands in at most one batch at a time, and once in it; so does an order, but that in mode `sealed` a batch
-may hold many bids for it. So batches never wait for each other's rows, and a crew's grabs are judged in the order in
+other. A crew stands in at most one batch at a time, and once in it; an order stands in at most one, too, and once where
+a grab may win it at once. What cannot be won any more is asked for together: after an outage many ask for what is gone.
+So batches never wait for each other's rows, and a crew's grabs are judged in the order in
 which they came. Who comes second for the same order is refused from memory as soon as the first has it, and his
 answer is kept like any other.
 
@@ -122,13 +123,19 @@ class GrabDesk:
                     later.append((ask, future))
                     crews.add(ask.crew)
                     continue
-                live = self._mirror.orders.get(ask.order)
-                if live is None or live.mode == "first":
+                if self._may_win_at_once(ask):
                     orders.add(ask.order)
             crews.add(ask.crew)
             batch.append((ask, future))
         self._waiting.extendleft(reversed(later))
         return batch
+
+    def _may_win_at_once(self, ask: Ask) -> bool:
+        """Return whether memory shows an order that the grab may win as it is judged, and a crew with room for it."""
+        live, crew = self._mirror.orders.get(ask.order), self._mirror.crews.get(ask.crew)
+        if live is None or live.mode != "first" or live.order.state != "offered":
+            return False
+        return crew is not None and crew.on_shift and crew.load < crew.capacity
 
     def _known(self, ask: Ask) -> GrabReason | None:
         """Return the refusal of an order that is known to be gone; the asker must not be its holder."""

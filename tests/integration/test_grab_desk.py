@@ -65,6 +65,23 @@ async def test_each_order_has_one_winner_and_log_loads_and_answers_agree(databas
     await stage.close()
 
 
+async def test_all_who_ask_for_an_order_that_is_done_hear_so_together(database: str) -> None:
+    stage = await Stage.build(database, zones=1, crews=CREWS)
+    [order] = await stage.open_orders([0])
+    await stage._conn.execute("UPDATE orders SET state = 'cancelled', offer = NULL")
+    async with desk_on(database) as desk:
+        answers = await grab_all(desk, [order])
+    await stage.close()
+    assert {answer.reason for answer in answers.values() if isinstance(answer, GrabResult)} == {"closed"}
+    [batches] = [
+        sample
+        for metric in desk._metrics.batch_size.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_count")
+    ]
+    assert batches.value <= 2, "and not one after the other"
+
+
 async def test_a_message_that_comes_again_gets_its_first_verdict_beside_new_ones(database: str) -> None:
     stage = await Stage.build(database, zones=1, crews=CREWS)
     orders = await stage.open_orders([0] * ORDERS)
