@@ -22,7 +22,7 @@ from dispatch.background import Background
 from dispatch.forecaster import Forecaster
 from dispatch.logs import configure_logs, logger
 from dispatch.metrics import MetricsPort, PlannerMetrics
-from dispatch.questions import question_of, settings_of, several
+from dispatch.questions import knows_demand, question_of, settings_of, several
 from dispatch.solvers import Solver, SolverFailed, make_solver
 from dispatch.store import TryAgain
 from dispatch.store.crews import CREWS
@@ -103,7 +103,7 @@ class Planner:
         del watch.reported[: -10 * MOST]  # nobody may ask for long: the newest say enough
         watch.reports += len(reported)
         watch.reported_until = reported[-1]["reported_at"] if reported else watch.reported_until
-        advising = settings.advise and watch.reports >= settings.advise_after
+        advising = settings.advise and (watch.reports >= settings.advise_after or knows_demand(city))
         rolling = several(in_hand)
         if not due and not rolling and not advising:
             return 0

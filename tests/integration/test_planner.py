@@ -8,16 +8,18 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from dispatch import planning
+from dispatch import forecasts, planning
 from dispatch.background import Background
 from dispatch.config import PlannerSettings, Settings
 from dispatch.crews import set_shift
+from dispatch.forecasts import Forecasts
 from dispatch.grabs import Ask, judge_batch
 from dispatch.metrics import PlannerMetrics
 from dispatch.orders import Order, State
@@ -25,6 +27,7 @@ from dispatch.planner import Planner
 from dispatch.policy import GrabPolicy
 from dispatch.solvers import DaskSolver, LocalSolver, Solver, SolverFailed
 from dispatch.store import Database
+from optimizer.demand import WEEK_HOURS, Demand
 from optimizer.rolling import Answer, Moved, Question
 from optimizer.situation import Move
 from tests.solvers import NoSolver, SolverHere
@@ -276,6 +279,28 @@ async def test_idle_crews_are_advised_only_after_reports_were_seen(database: str
             await town.report(0)
             await planner.tick(here.background)
             assert bool(await here.events("crew.advised")) is (count == 2), crew
+
+
+async def test_a_planner_that_has_just_begun_advises_by_the_city_s_history(database: str) -> None:
+    class Advising(SolverHere):
+        async def solve(self, question: Question, *, seconds: float) -> Answer:
+            self.questions.append(question)
+            return Answer(advice=(Move("idle", 126.61, 45.75),))
+
+    async with place(database, advise_after=1000) as here:
+        town = here.town
+        await town.working("idle", 2)
+        learned = Forecasts(demand=Demand(shares={"west": 1.0}, hours=WEEK_HOURS))
+        async with town.db.connection() as conn:
+            await forecasts.save(conn, "town", learned, now=datetime.now(UTC))
+        solver = Advising()
+        planner = Planner(solver)
+        await planner.tick(here.background)
+        await town.hire("another", 0)
+        await planner.tick(here.background)
+        assert [event["crew_id"] for event in await here.events("crew.advised")] == ["idle"]
+        [question] = solver.questions
+        assert question.ground.expected, "where to expect reports goes with the question"
 
 
 @asynccontextmanager
