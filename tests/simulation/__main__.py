@@ -9,7 +9,7 @@ import argparse
 import importlib
 import sys
 
-from tests.simulation.run import many, report, replay
+from tests.simulation.run import many, replay, report
 
 
 def main() -> int:

@@ -82,9 +82,8 @@ class Line:
     def _check_welcome(self, message: Any) -> None:
         world, crew = self.phone.world, self.phone.crew
         told = world.model.told[crew]
-        if message["resumed"]:
-            if message["seq"] != self._resume_after:
-                world.wrong(f"{crew} resumes at {message['seq']}, not at {self._resume_after}")
+        if message["resumed"] and message["seq"] != self._resume_after:
+            world.wrong(f"{crew} resumes at {message['seq']}, not at {self._resume_after}")
         self._next = told.due_after(message["seq"])
         if self.socket.has_stalled:
             return  # what was so when it was written is not known here

@@ -7,7 +7,7 @@ from random import Random
 
 from msgspec import Struct
 
-BUSY_S = 5.0
+BUSY_S = 4.0
 """Until when things happen; after it everything is mended and must come to rest."""
 
 _OFTEN = (
@@ -69,7 +69,7 @@ def write(seed: int) -> Script:
         crews=crews,
         keepers=rng.choice((1, 1, 2)),
         planners=rng.choice((1, 1, 2)),
-        pause_share=rng.choice((0.1, 0.3, 0.7)),
+        pause_share=rng.choice((0.05, 0.15, 0.5)),
         lost_answers=rng.choice((0.0, 0.05, 0.2)),
         lost_hints=rng.choice((0.0, 0.5)),
         slow_s=rng.choice((0.01, 0.05, 0.3)),

@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVarTuple
 
+Args = TypeVarTuple("Args")
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
@@ -42,18 +43,22 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     # What asyncio asks of it
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(
+        self, when: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, next(self._count), handle))
         return handle
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._passed + delay, callback, *args, context=context)
 
@@ -116,9 +121,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if not ready:
             if not timers:
                 raise Stuck
-            when, _, handle = heapq.heappop(timers)
+            when, _, timer = heapq.heappop(timers)
             self._passed = max(self._passed, when)
-            ready.append(handle)
+            ready.append(timer)
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle.cancelled():
