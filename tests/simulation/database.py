@@ -72,7 +72,8 @@ class Server:
         """Take the way of a statement to the server."""
         if self._rng.random() < self.pause_share:
             await asyncio.sleep(self._rng.expovariate(250.0))
-        await self.alive(process)
+        if process.dead or self.away:
+            await self.alive(process)
 
     async def alive(self, process: Process) -> None:
         """Go on, unless the process is dead, or nobody answers."""

@@ -3,8 +3,9 @@
 import gc
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
 from multiprocessing import get_context
 from time import perf_counter
 
@@ -29,7 +30,8 @@ class Failure(Struct, frozen=True):
 
 def first_wrong(seeds: Sequence[int]) -> tuple[int, str] | None:
     """Live through seeds until one goes wrong; return it and what was wrong."""
-    gc.disable()  # a seed's garbage is collected between seeds
+    gc.disable()  # a seed's garbage is collected between seeds, and what was there before is not looked at
+    gc.freeze()
     try:
         for place, seed in enumerate(seeds):
             if wrong := World(write(seed)).run():
@@ -37,12 +39,14 @@ def first_wrong(seeds: Sequence[int]) -> tuple[int, str] | None:
             if place % 20 == 19:
                 gc.collect()
     finally:
+        gc.unfreeze()
         gc.enable()
     return None
 
 
-def _plant(name: str | None) -> None:
-    if name:
+def plant(name: str | None) -> None:
+    """Put a known bug back in this process, for good."""
+    if name is not None:
         importlib.import_module(f"tests.planted.{name}").plant()
 
 
@@ -54,31 +58,41 @@ def many(
     planted: str | None = None,
     show: Callable[[str], None] = lambda text: None,
 ) -> Failure | None:
-    """Live through seeds until one goes wrong, in `jobs` processes; `planted` names a bug for these."""
+    """Live through seeds until one goes wrong, in `jobs` processes; `planted` names a bug that is put back in each."""
     begun, done, shown = perf_counter(), 0, 0.0
-    chunks = (range(at, min(at + CHUNK, first + seeds)) for at in range(first, first + seeds, CHUNK))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_plant, initargs=(planted,)) as pool:
-        running: dict[Future[tuple[int, str] | None], range] = {}
+    for chunk, found in _all(range(first, first + seeds), jobs, planted):
+        took = perf_counter() - begun
+        if found is not None:
+            done += chunk.index(found[0]) + 1
+            show(f"wrong in seed {found[0]}, after {done} seeds and {took:.0f} s")
+            return Failure(*found, done)
+        done += len(chunk)
+        if took - shown > 10:
+            shown = took
+            show(f"{done} of {seeds} seeds, {done / took:.0f} a second")
+    show(f"{done} seeds in {perf_counter() - begun:.0f} s, nothing wrong")
+    return None
+
+
+def _all(seeds: range, jobs: int, planted: str | None) -> Iterator[tuple[range, tuple[int, str] | None]]:
+    """Yield chunk after chunk with what was wrong in it."""
+    chunks = (seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK))
+    if jobs == 1:
+        plant(planted)
+        yield from ((chunk, first_wrong(chunk)) for chunk in chunks)
+        return
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=plant, initargs=(planted,))
+    running: dict[Future[tuple[int, str] | None], range] = {}
+    try:
         while True:
-            for chunk in chunks:
+            for chunk in islice(chunks, 2 * jobs - len(running)):
                 running[pool.submit(first_wrong, chunk)] = chunk
-                if len(running) >= 2 * jobs:
-                    break
             if not running:
-                show(f"{done} seeds in {perf_counter() - begun:.0f} s, nothing wrong")
-                return None
-            over, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in over:
-                chunk = running.pop(future)
-                found = future.result()
-                done += len(chunk) if found is None else chunk.index(found[0]) + 1
-                if found is not None:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    show(f"wrong in seed {found[0]}, after {done} seeds and {perf_counter() - begun:.0f} s")
-                    return Failure(*found, done)
-            if perf_counter() - shown > 10:
-                shown = perf_counter()
-                show(f"{done} of {seeds} seeds, {done / (shown - begun):.0f} a second")
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def live(script: Script, keep: Sequence[int] | None = None) -> World:

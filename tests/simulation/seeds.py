@@ -1,0 +1,16 @@
+"""The ten thousand seeds of a test run, in four quarters, each in parts that end well before a test's time is over."""
+
+import pytest
+
+from tests.simulation.run import Failure, first_wrong, report
+
+SEEDS, QUARTERS = 10_000, 4
+PART = 500
+PARTS = range(SEEDS // QUARTERS // PART)
+
+
+def live_through(quarter: int, part: int) -> None:
+    """Live through some seeds; one that goes wrong is shown with its trace and the command that replays it."""
+    first = quarter * (SEEDS // QUARTERS) + part * PART
+    if (found := first_wrong(range(first, first + PART))) is not None:
+        pytest.fail(report(Failure(*found, found[0] - first + 1)), pytrace=False)
