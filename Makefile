@@ -1,9 +1,10 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
+# make soak   a million simulated seeds: SEEDS= how many, FIRST= the first, JOBS= in how many processes
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test lint lock clean check-lock web screenshots
+.PHONY: run test soak lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -44,6 +45,14 @@ lint: $(TEST_STAMP) check-lock web
 
 screenshots: $(TEST_STAMP) web
 	$(BIN)/python tools/screenshots.py
+
+# Other seeds than those of `make test`, which are the first ten thousand.
+SEEDS ?= 1000000
+FIRST ?= 10000
+JOBS ?= $(shell nproc)
+
+soak: $(TEST_STAMP)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
 test: lint
 	@tools/install-test-packages

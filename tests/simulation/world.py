@@ -274,7 +274,7 @@ class World:
     async def _rest(self) -> None:
         """Mend everything, and wait until nothing is left to be done."""
         self.trace("everything", "is mended")
-        self.server.lost_answers = self._hints_lost = 0.0
+        self.server.away, self.server.lost_answers, self._hints_lost = False, 0.0, 0.0
         for phone in self.phones:
             phone.gone = False
             if phone.line is not None:
