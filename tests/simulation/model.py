@@ -189,7 +189,8 @@ class Model:
         """Note whom this event must tell what."""
         now = data["order"]
         circle, holder = self.circles[key], now["crew"]
-        changed = now["version"] != before["version"]
+        # What is over is in no engine's memory: its holder hears of each event, also of two with one version.
+        changed = now["version"] != before["version"] or before["state"] in OVER
         ended = now["state"] != "offered" or data["cycle"] != self.cycles[key]
         concerned = set(circle) | {crew for crew in (before["crew"], holder) if crew}
         if ended:
