@@ -31,7 +31,8 @@ class Crew(Struct, frozen=True):
     """One technician or van. `load` counts the orders held now, `taken` those that fell to the crew this shift.
 
     `position` is the last fix, WGS-84, received at `position_at`; `score` is the service score, 0 to 1. In the zones
-    of `zones_lent` it is offered orders as if each were its home.
+    of `zones_lent` it is offered orders as if each were its home. `revision` counts the changes of what it can do
+    and where.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Crew(Struct, frozen=True):
     position: Location | None = None
     position_at: datetime | None = None
     zones_lent: tuple[str, ...] = ()
+    revision: int = 0
 
     def serves(self, zones: Collection[str]) -> bool:
         """Return whether the crew belongs to one of the zones, or is lent to one."""
@@ -184,7 +186,8 @@ async def change_crew(tx: "Tx", crew_id: str, change: CrewChange, *, zones: Coll
     for name in ("skills", "zones_lent"):
         if name in given:
             given[name] = tuple(dict.fromkeys(given[name]))
-    crew = msgspec.structs.replace(await tx.crews.lock_one(crew_id), **given)
+    before = await tx.crews.lock_one(crew_id)
+    crew = msgspec.structs.replace(before, **given, revision=before.revision + 1)
     await tx.crews.change(crew)
     tx.record(Event.of_crew("crew.changed", crew_id, actor=actor, **_particulars(crew)))
     return crew
@@ -197,6 +200,7 @@ def _particulars(crew: Crew) -> dict[str, Any]:
         "home_zone": crew.home_zone,
         "capacity": crew.capacity,
         "zones_lent": crew.zones_lent,
+        "revision": crew.revision,
     }
 
 

@@ -102,11 +102,14 @@ class Session(ABC):
             if self.line.closing:
                 continue  # what comes after our goodbye is for nobody, but must be read for it to arrive
             self.heard_at = monotonic()
-            await self.hear(frame)
+            if isinstance(frame, bytes):
+                self.error("malformed", "send text frames, one JSON object each", malformed=True)
+            else:
+                await self.hear(frame)
 
     @abstractmethod
-    async def hear(self, frame: str | bytes) -> None:
-        """Take one frame."""
+    async def hear(self, frame: str) -> None:
+        """Take one text frame."""
 
     @abstractmethod
     def left(self) -> None:
@@ -129,7 +132,7 @@ class Session(ABC):
         finally:
             self._working = None
 
-    def pong(self, frame: str | bytes) -> None:
+    def pong(self, frame: str) -> None:
         """Send a ping's members back."""
         try:
             told = say({**msgspec.json.decode(frame), "type": "pong"})
@@ -138,7 +141,7 @@ class Session(ABC):
         else:
             self.line.send(told)
 
-    def unreadable(self, frame: str | bytes, detail: str, *, id: str | None = None) -> None:
+    def unreadable(self, frame: str, detail: str, *, id: str | None = None) -> None:
         """Send the error of a frame that is no message, naming the value that keeps it from being JSON, if any does."""
         if problems := unreadable_values(frame):
             detail = f"{problems[0].pointer.lstrip('/').replace('/', '.') or 'message'}: {problems[0].detail}"

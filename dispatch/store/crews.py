@@ -70,6 +70,7 @@ class CrewRows:
             crew.home_zone,
             crew.capacity,
             list(crew.zones_lent),
+            crew.revision,
         )
 
     async def all(self) -> list[Crew]:

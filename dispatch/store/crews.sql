@@ -4,7 +4,8 @@
 INSERT INTO crew (city_id, crew_id, name, skills, home_zone, capacity) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: change_crew: what a crew can do and where
-UPDATE crew SET name = $3, skills = $4, home_zone = $5, capacity = $6, zones_lent = $7 WHERE city_id = $1 AND crew_id = $2
+UPDATE crew SET name = $3, skills = $4, home_zone = $5, capacity = $6, zones_lent = $7, revision = $8
+WHERE city_id = $1 AND crew_id = $2
 
 -- name: lock_crews: the rows of these crews with their positions, locked in a fixed order
 SELECT c.*, p.lon, p.lat, p.received_at FROM crew AS c LEFT JOIN crew_position AS p USING (city_id, crew_id)

@@ -28,7 +28,13 @@ async def test_what_is_left_out_stays_and_the_change_is_in_the_log_without_a_nam
     assert [(one["name"], one["capacity"]) for one in listed] == [("李师傅", 4)]
     events = (await city.get("/events", limit=500))["items"]
     (event,) = [event for event in events if event["kind"] == "crew.changed"]
-    assert event["data"] == {"skills": ["pipework"], "home_zone": zone_id(0), "capacity": 4, "zones_lent": []}
+    assert event["data"] == {
+        "skills": ["pipework"],
+        "home_zone": zone_id(0),
+        "capacity": 4,
+        "zones_lent": [],
+        "revision": 1,
+    }
 
 
 async def test_a_crew_cannot_be_lent_to_a_zone_that_is_not_there(make_city: MakeCity) -> None:
