@@ -16,13 +16,12 @@ from types import TracebackType
 from typing import Any
 
 from dispatch.errors import Unavailable
-from dispatch.events import Event
 from dispatch.store.crews import CREWS, Fix, GrabRow
 from dispatch.store.database import GONE, Database, OutcomeUnknown
 from dispatch.store.memory.city import MemoryTx
 from dispatch.store.memory.crews import MemoryCrews
 from dispatch.store.orders import ORDERS
-from dispatch.store.tx import LOG, Settled, Tx, Versioned
+from dispatch.store.tx import LOG, Settled, Tx, Win
 from tests.simulation.locks import Locks
 from tests.simulation.queries import QUERIES
 from tests.simulation.rows import LockingCrews, LockingOrders, Row, crew_row, order_row
@@ -152,7 +151,7 @@ class SimulatedTx(MemoryTx):
             self.tables.last_seq = self.server.tables.last_seq
             await super().append_events()
 
-    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Versioned, Event]]) -> Settled:
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, Win]) -> Settled:
         await self.server.way(self.process)
         winners = [grabs[place] for place in won]
         await self.lock(*map(crew_row, sorted(grab.crew for grab in winners)))

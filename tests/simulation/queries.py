@@ -74,6 +74,7 @@ def crew_record(crew: Crew) -> dict[str, Any]:
         "lat": at.lat if at else None,
         "received_at": crew.position_at,
         "zones_lent": crew.zones_lent,
+        "revision": crew.revision,
     }
 
 
