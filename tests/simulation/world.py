@@ -38,13 +38,13 @@ GRACE_S = 1.0
 SETTINGS = Settings(
     clocks=ClockSettings(
         hand_down_s=2,
-        arrival_s=3,
-        resolve_s=5,
+        arrival_s=4,
+        resolve_s=60,
         transfer_s=2,
-        call_back_s=2,
-        severity={5: ClockTargets(hand_down_s=1, arrival_s=2)},
+        call_back_s=60,
+        severity={5: ClockTargets(hand_down_s=1, arrival_s=2, resolve_s=3, call_back_s=2)},
     ),
-    grab=GrabPolicy(window_s=0.8, tie_s=5, ring_s=(0.7, 1.4), assign_after_s=2.5),
+    grab=GrabPolicy(window_s=0.8, tie_s=5, ring_s=(0.7, 2.0), assign_after_s=2.5),
     planner=PlannerSettings(advise=False, debounce_s=0.5, solve_s=0.1),
 )
 
@@ -199,6 +199,10 @@ class World:
             data = msgspec.json.decode(event.data)
             self.trace("log", event.seq, event.kind, event.actor, event.order or event.crew, data)
             model.add(event.seq, event.at, event.kind, event.actor, event.order, event.crew, data)
+            if event.actor.startswith("user:d") and "action" in data:
+                rows = [row for row in dict.values(tables.own("overrides")) if row["order_id"] == event.order]
+                if not any(row["action"] == data["action"] and row["actor"] == event.actor for row in rows):
+                    self.wrong(f"{event.kind} of {event.order} was not audited")
         for key, row in dict.items(tables.own("orders")):
             order, known = row.order, model.orders.get(key)
             shown = (order.version, order.state.value, order.crew, order.cycle)
@@ -209,16 +213,10 @@ class World:
         for key, crew in dict.items(tables.own("crews")):
             if crew.load != model.load(key):
                 self.wrong(f"{key} is written with {crew.load} orders and holds {model.load(key)}")
-        for grab_key, grab in dict.items(tables.own("grabs")):
-            before = tables.committed.grabs.get(grab_key)
+        for asked, grab in dict.items(tables.own("grabs")):
+            before = tables.committed.grabs.get(asked)
             if before is not None and before.reason not in (None, grab.reason):
-                self.wrong(f"the verdict on {grab_key} was {before.reason} and is {grab.reason}")
-        for event in tables.events:
-            data = msgspec.json.decode(event.data)
-            if event.actor.startswith("user:d") and "action" in data:
-                rows = [row for row in dict.values(tables.own("overrides")) if row["order_id"] == event.order]
-                if not any(row["action"] == data["action"] and row["actor"] == event.actor for row in rows):
-                    self.wrong(f"{event.kind} of {event.order} was not audited")
+                self.wrong(f"the verdict on {asked} was {before.reason} and is {grab.reason}")
 
     # A seed
 
