@@ -62,6 +62,7 @@ class Server:
         self.away = False
         self.pause_share = 0.3
         self.lost_answers = 0.0
+        self.unheard = 0
         self._loop, self._rng, self._committed = loop, rng, committed
         self._last = loop.now()
 
@@ -203,6 +204,7 @@ class Transaction:
                 server.commit(tx)
             await server.way(tx.process)
             if fate is not Fate.ANSWERED or not tx.committed:
+                server.unheard += 1
                 raise OutcomeUnknown
         except GONE as gone:
             raise (OutcomeUnknown() if tx.committing else Unavailable("the database does not answer")) from gone

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.run import Failure, first_wrong, report
+from tests.simulation import run
 
 SEEDS, QUARTERS = 10_000, 4
 PART = 500
@@ -12,5 +12,6 @@ PARTS = range(SEEDS // QUARTERS // PART)
 def live_through(quarter: int, part: int) -> None:
     """Live through some seeds; one that goes wrong is shown with its trace and the command that replays it."""
     first = quarter * (SEEDS // QUARTERS) + part * PART
-    if (found := first_wrong(range(first, first + PART))) is not None:
-        pytest.fail(report(Failure(*found, found[0] - first + 1)), pytrace=False)
+    lived = run.live_through(range(first, first + PART))
+    if lived.wrong is not None:
+        pytest.fail(run.report(run.Failure(*lived.wrong, lived.well + 1)), pytrace=False)

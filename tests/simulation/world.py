@@ -1,6 +1,7 @@
 """One seed: the city and its people, the faults, the time in which everything must come to rest, and the audit."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import cache
@@ -76,7 +77,7 @@ class World:
         self.background: list[SimulatedBackground] = []
         self.numbers = 0
         self._over = False
-        self.steps = 0
+        self.seen: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: dict[str, list[Any]] = {}
         self._sessions: list[Session] = []
@@ -161,6 +162,7 @@ class World:
     def crash(self, node: Node) -> None:
         """Kill an engine between two steps; another starts a little later."""
         self.trace(node.name, "dies")
+        self.seen["crashes"] += 1
         node.process.dead = True
         self.nodes.remove(node)
         self.server.abort(node.process)
@@ -172,6 +174,7 @@ class World:
         """Kill a clock-keeper or planner; another takes over."""
         old = self.background.pop(pick % len(self.background))
         self.trace(old.name, "dies")
+        self.seen["crashes"] += 1
         old.process.dead = True
         self.server.abort(old.process)
         begin = keeper if old.name.startswith("keeper") else planner
@@ -193,7 +196,8 @@ class World:
 
     def _committed(self, tx: SimulatedTx) -> None:
         """Show the model what is being committed, and hold the rows to it."""
-        self.steps += 1
+        self.seen["commits"] += 1
+        self.seen["events"] += len(tx.tables.events)
         model, tables = self.model, tx.tables
         for event in tables.events:
             data = msgspec.json.decode(event.data)
