@@ -1,10 +1,11 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
 # make soak   a million simulated seeds: SEEDS= how many, FIRST= the first, JOBS= in how many processes
+# make storm MINUTES=100  every fault there is, combined at random, for so many minutes; the totals are in storm-results
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test soak lint lock clean check-lock web screenshots
+.PHONY: run test soak storm lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
