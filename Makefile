@@ -1,10 +1,11 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
 # make test-long  the console's tests with a drawn map, some minutes more
+# make fuzz   readers, routes and sockets under fuzz for MINUTES=10 of each kind; a short run is in make test
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test test-long lint lock clean check-lock web screenshots
+.PHONY: run test test-long fuzz lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -46,6 +47,10 @@ lint: $(TEST_STAMP) check-lock web
 test-long: $(TEST_STAMP) web
 	@tools/install-test-packages
 	$(BIN)/pytest -n 2 --dist loadfile --durations=10 -m long
+
+MINUTES := 10
+fuzz: $(TEST_STAMP) web
+	QIANGDAN_TEST_FUZZ_MINUTES=$(MINUTES) $(BIN)/pytest tests/fuzz -o timeout=0 --durations=10 -s
 
 screenshots: $(TEST_STAMP) web
 	$(BIN)/python tools/screenshots.py

@@ -164,7 +164,9 @@ def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_pa
     assert json.loads(again.stdout)["routes"] == json.loads(first.stdout)["routes"]
 
 
-@pytest.mark.parametrize("given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000, '{"vehicles": [], "x": %s}' % ("1" * 5000)])
+@pytest.mark.parametrize(
+    "given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000, '{"vehicles": [], "x": %s}' % ("1" * 5000)]
+)
 def test_a_bad_document_is_one_sentence_on_stderr(given: str) -> None:
     done = command(given=given)
     assert (done.returncode, done.stdout) == (1, "")
