@@ -45,17 +45,15 @@ lint: $(TEST_STAMP) check-lock web
 	$(BIN)/lint-imports
 	@tools/check-web $(BIN)/python
 
-<<<<<<< HEAD
-=======
-test-long: $(TEST_STAMP) web
-	@tools/install-test-packages
-	$(BIN)/pytest -n 2 --dist loadfile --durations=10 -m long
+storm: MINUTES ?= 100
+storm: SEED ?= 1
+storm: $(TEST_STAMP)
+	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) --seed $(SEED) --out storm-results
 
-MINUTES := 10
+fuzz: MINUTES ?= 10
 fuzz: $(TEST_STAMP) web
 	QIANGDAN_TEST_FUZZ_MINUTES=$(MINUTES) $(BIN)/pytest tests/fuzz -o timeout=0 --durations=10 -s
 
->>>>>>> fuzz-load
 screenshots: $(TEST_STAMP) web
 	$(BIN)/python tools/screenshots.py
 
