@@ -1,10 +1,12 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
 # make soak   a million simulated seeds: SEEDS= how many, FIRST= the first, JOBS= in how many processes
+# make storm MINUTES=100  every fault there is, combined at random, for so many minutes; the totals are in storm-results
+# make fuzz   readers, routes and sockets under fuzz for MINUTES=10 of each kind; a short run is in make test
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test soak lint lock clean check-lock web screenshots
+.PHONY: run test soak storm fuzz lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -42,6 +44,15 @@ lint: $(TEST_STAMP) check-lock web
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@tools/check-web $(BIN)/python
+
+storm: MINUTES ?= 100
+storm: SEED ?= 1
+storm: $(TEST_STAMP)
+	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) --seed $(SEED) --out storm-results
+
+fuzz: MINUTES ?= 10
+fuzz: $(TEST_STAMP) web
+	QIANGDAN_TEST_FUZZ_MINUTES=$(MINUTES) $(BIN)/pytest tests/fuzz -o timeout=0 --durations=10 -s
 
 screenshots: $(TEST_STAMP) web
 	$(BIN)/python tools/screenshots.py
