@@ -58,10 +58,9 @@ screenshots: $(TEST_STAMP) web
 	$(BIN)/python tools/screenshots.py
 
 # Other seeds than those of `make test`, which are the first ten thousand.
-SEEDS ?= 1000000
-FIRST ?= 10000
-JOBS ?= $(shell nproc)
-
+soak: SEEDS ?= 1000000
+soak: FIRST ?= 10000
+soak: JOBS ?= $(shell nproc)
 soak: $(TEST_STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 

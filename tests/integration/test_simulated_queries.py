@@ -1,4 +1,4 @@
-"""What the simulation answers in the place of SQL is what PostgreSQL answers: the same rows, each question asked of both."""
+"""What the simulation answers in the place of SQL is what PostgreSQL answers: each question is asked of both."""
 
 import random
 from datetime import timedelta
