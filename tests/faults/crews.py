@@ -120,7 +120,7 @@ class CrewAtWork:
             return
         if self.rng.random() < 0.08:
             await self._ask("decline", order, lambda id: self.client.decline(order, id=id))
-        elif len(self.client.orders) == 0 or self.rng.random() < 0.1:
+        elif len(self.client.orders) == 0 or self.rng.random() < self.city.pace.greed:
             await self.grab(order)
 
     async def grab(self, order: str, *, id: str | None = None) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tests.faults.storm import Storm
 
 PATIENCE_S = 5.0
+# httpcore looks for it with each request; where it is not installed, that is a tenth of this process's time.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 Keyed = Literal["key", "external_id", "no"]
 
 
@@ -114,8 +117,8 @@ class Desk:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.storm.installation.port)
                 writer.write(head.encode() + text)
                 await asyncio.sleep(self.rng.choice([0.0, 0.002, 0.005, 0.01, 0.02, 0.05]))
-                raw = writer.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                if (raw := writer.get_extra_info("socket")) is not None:  # the proxy may have reset it before
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 writer.transport.abort()
         self.storm.count("requests hung up on")
         self.storm.write_op(

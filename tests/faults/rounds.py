@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, process_time
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -152,7 +153,7 @@ async def _heal_and_audit(storm: Storm, outcome: Outcome) -> None:
             outcome.events += book.mirror.seq if book.mirror else 0
             outcome.claims += book.claims
             outcome.alarms += book.alarms
-            await _audit_state(Town(db, book.city_id, Settings()), outcome)
+            await _audit_state(db, book.city_id, outcome)
     finally:
         await db.close()
 
@@ -204,11 +205,24 @@ async def _behind(storm: Storm, books: list[Books]) -> str:
     return ""
 
 
-async def _audit_state(town: Town, outcome: Outcome) -> None:
-    try:
-        await town.audit()
-    except AssertionError as error:
-        outcome.violations.append(f"state of {town.id}: {error}")
+class TownAtOneMoment(Town):
+    """A city seen through one snapshot, so that what its keepers do meanwhile does not show."""
+
+    def __init__(self, db: Database, city_id: str, conn: Any) -> None:
+        super().__init__(db, city_id, Settings())
+        self._conn = conn
+
+    async def fetch(self, sql: str, *values: Any) -> list[Any]:
+        """Rows of the snapshot; $1 is the city."""
+        return list(await self._conn.fetch(sql, self.id, *values))
+
+
+async def _audit_state(db: Database, city_id: str, outcome: Outcome) -> None:
+    async with db.snapshot() as conn:
+        try:
+            await TownAtOneMoment(db, city_id, conn).audit()
+        except AssertionError as error:
+            outcome.violations.append(f"state of {city_id}: {error}")
 
 
 async def _judge(history: History, outcome: Outcome) -> None:

@@ -34,10 +34,12 @@ class Pace(Struct, frozen=True):
 
     mode: str = "first"
     crews: int = 36
-    open_orders: int = 45
+    open_orders: int = 18
     consider_s: float = 0.25
     step_s: tuple[float, float] = (0.05, 0.25)
     override_s: float = 0.15
+    greed: float = 0.7
+    """How likely a crew that has an order grabs another."""
 
 
 class Storm:
