@@ -42,6 +42,7 @@ def read_reports(raw: bytes) -> None:
     import msgspec
 
     from dispatch.intake import ReportIn
+    from dispatch.problems import unfit_values
     from dispatch.report_files import FileUnreadable, Line, read_lines
 
     for ending in (".csv", ".jsonl"):
@@ -53,7 +54,7 @@ def read_reports(raw: bytes) -> None:
         for line in lines:
             if isinstance(line, Line):
                 stored = msgspec.json.encode(line.report)
-                assert b"\\u0000" not in stored
+                assert not unfit_values(msgspec.json.decode(stored))
                 assert msgspec.json.decode(stored, type=ReportIn) == line.report
                 assert line.report.external_id
             else:
