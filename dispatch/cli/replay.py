@@ -68,7 +68,9 @@ def replay(
     dice = read_behaviour(behaviour)
     with database_of(settings) as url:
         city, day = asyncio.run(_read(url, settings, city_id, start, end))
-    outcome = runs.simulate(day.scenario, city, policy, behaviour=dice, seed=seed, as_configured=True)
+    outcome = runs.simulate(
+        day.scenario, city, policy, behaviour=dice, seed=seed, as_configured=True, standing=day.standing
+    )
     both = [day.outcome, outcome]
     if out is not None:
         from dispatch.simulate.page import render
@@ -79,9 +81,12 @@ def replay(
         click.echo(json.dumps(_figures(day, both), ensure_ascii=False))
         return
     print_table(both, difference=True)
+    if taken_over := len(day.standing.orders):
+        click.echo(f"{taken_over} orders were open at the beginning and were taken over as they stood.")
     if day.left_out:
         click.echo(
-            f"{day.left_out} reports were left out: without a place, or cancelled, merged or handed on unvisited."
+            f"{day.left_out} reports were left out: without a place, on a dispatcher's list all the while, or "
+            "cancelled, merged or handed on unvisited."
         )
 
 
@@ -111,5 +116,6 @@ def _figures(day: "LoggedDay", both: list[Any]) -> dict[str, Any]:
         "as_logged": as_json(logged.summary),
         again.policy: as_json(again.summary),
         "difference": difference(logged.summary, again.summary),
+        "taken_over": len(day.standing.orders),
         "left_out": day.left_out,
     }

@@ -14,6 +14,7 @@ from dispatch.simulate.lives import Lives
 from dispatch.simulate.policies import Policy
 from dispatch.simulate.results import Visit
 from dispatch.simulate.scenario import Scenario, ScenarioReport
+from dispatch.simulate.standing import Standing
 from dispatch.simulate.technicians import Technician
 from optimizer.situation import BusyCrew, Ground, IdleCrew, Reported, Situation, WaitingOrder
 
@@ -21,12 +22,24 @@ from optimizer.situation import BusyCrew, Ground, IdleCrew, Reported, Situation,
 class Day:
     """One run of a scenario under a policy."""
 
-    def __init__(self, scenario: Scenario, city: City, policy: Policy, *, behaviour: CrewBehaviour, seed: int) -> None:
-        """Prepare the day; nothing has happened yet."""
+    def __init__(
+        self,
+        scenario: Scenario,
+        city: City,
+        policy: Policy,
+        *,
+        behaviour: CrewBehaviour,
+        seed: int,
+        standing: Standing | None = None,
+    ) -> None:
+        """Prepare the day; nothing has happened yet, but for what has led to `standing`."""
         moments = [shift.start for crew in scenario.crews for shift in crew.shifts if shift.start is not None]
         moments += [report.at for report in scenario.reports[:1]]
-        self._agenda = Agenda(min(moments, default=datetime.max))
-        self._lives = Lives(scenario, city, self._agenda, behaviour=behaviour, grabs=policy.grabs, seed=seed)
+        self._agenda = Agenda(standing.at if standing is not None else min(moments, default=datetime.max))
+        self._lives = Lives(
+            scenario, city, self._agenda, behaviour=behaviour, grabs=policy.grabs, seed=seed, standing=standing
+        )
+        self._known = frozenset(standing.orders) if standing is not None else frozenset()
         self._engine = self._lives.engine
         self._scenario = scenario
         self._policy = policy
@@ -37,14 +50,17 @@ class Day:
         self._standing: dict[str, IdleCrew] = {}
 
     def run(self) -> list[Visit]:
-        """Live through the day; return the visits in the order in which they were done."""
+        """Live through the day; return the visits to its reports in the order in which they were done."""
         if not self._scenario.reports:
             return []
         self._lives.hire()
         for report in self._scenario.reports:
+            if report.id in self._known:
+                continue
             self._agenda.put(report.at, Rank.REPORT, lambda report=report: self._report(report))  # type: ignore[misc]
         self._agenda.run(self._dispatch)
-        return self._lives.visits
+        reports = {report.id for report in self._scenario.reports}
+        return [visit for visit in self._lives.visits if visit.report.id in reports]
 
     def _report(self, report: ScenarioReport) -> None:
         self._reported.append(Reported(report.lon, report.lat, report.severity))
