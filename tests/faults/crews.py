@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STEPS: dict[str, Any] = {"claimed": "en_route", "en_route": "arrived", "arrived": "resolved"}
 MOST_PENDING = 4
 """How many commands a crew lets wait before it asks for nothing more: a technician has two thumbs."""
-PATIENT = Timing(ping_interval_s=3, open_timeout_s=5, send_timeout_s=4)
+PATIENT = Timing(ping_interval_s=6, open_timeout_s=8, send_timeout_s=4)
 
 
 class CrewAtWork:

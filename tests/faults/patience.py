@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-MOST_WALL_S = 90.0
+MOST_WALL_S = 180.0
 
 
 class Patience:

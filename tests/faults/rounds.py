@@ -62,6 +62,8 @@ class Plan(Struct, frozen=True):
     fault_s: float
     faults: tuple[str, ...] | None = None
     planted: str | None = None
+    keep: bool = False
+    """Whether to keep the history of a round in which nothing was broken."""
     paces: tuple[Pace, Pace] = (Pace(mode="first"), Pace(mode="sealed"))
 
     def rng(self, purpose: str) -> random.Random:
@@ -89,7 +91,7 @@ async def run_round(plan: Plan, out: Path) -> Outcome:
     try:
         await storm.settle_in()
         storm.begin()
-        await storm.online(within_s=60)
+        await storm.online(within_s=20)
         await asyncio.sleep(WARM_UP_S)
         await _let_happen(storm, plan, chosen)
         await _heal_and_audit(storm, outcome)
@@ -104,7 +106,8 @@ async def run_round(plan: Plan, out: Path) -> Outcome:
     outcome.violations += _tracebacks(folder / "installation")
     outcome.client_cpu_s = round(process_time() - cpu, 1)
     outcome.took_s = round(monotonic() - begun, 1)
-    if not outcome.violations:
+    shutil.rmtree(folder / "installation" / "database", ignore_errors=True)
+    if not outcome.violations and not plan.keep:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome
 

@@ -10,55 +10,11 @@ import random
 import sys
 from pathlib import Path
 
-import msgspec
 import uvloop
-from msgspec import Struct, field
 
 from tests.faults import faults
-from tests.faults.rounds import Outcome, Plan, run_round
-
-
-class Ledger(Struct):
-    """The totals of a run so far."""
-
-    seed: int
-    fault_minutes: float = 0.0
-    took_minutes: float = 0.0
-    acknowledged: int = 0
-    by_operation: dict[str, int] = field(default_factory=dict)
-    events: int = 0
-    claims: int = 0
-    alarms: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    longest_converging_s: float = 0.0
-    violations: list[str] = field(default_factory=list)
-    rounds: list[Outcome] = field(default_factory=list)
-
-    def add(self, outcome: Outcome) -> None:
-        """Add a round."""
-        self.rounds.append(outcome)
-        self.fault_minutes = round(self.fault_minutes + outcome.fault_s / 60, 2)
-        self.took_minutes = round(self.took_minutes + outcome.took_s / 60, 2)
-        self.acknowledged += outcome.operations
-        self.events += outcome.events
-        self.claims += outcome.claims
-        self.alarms += outcome.alarms
-        self.longest_converging_s = max(self.longest_converging_s, outcome.converged_s or 0.0)
-        self.violations += outcome.violations
-        for totals, more in (
-            (self.by_operation, outcome.acknowledged),
-            (self.faults, dict.fromkeys(outcome.faults, 1)),
-            (self.counts, outcome.counts),
-        ):
-            for name, count in more.items():
-                totals[name] = totals.get(name, 0) + count
-
-    def write(self, file: Path) -> None:
-        """Write the totals, whole or not at all."""
-        fresh = file.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1))
-        fresh.replace(file)
+from tests.faults.ledger import Ledger
+from tests.faults.rounds import Plan, run_round
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -74,6 +30,7 @@ async def run(arguments: argparse.Namespace) -> int:
             fault_s=arguments.fault_s,
             faults=tuple(arguments.faults.split(",")) if arguments.faults else None,
             planted=arguments.planted,
+            keep=arguments.keep,
         )
         outcome = await run_round(plan, out)
         ledger.add(outcome)
@@ -108,6 +65,7 @@ def main() -> int:
     parser.add_argument("--round", type=int, help="this round alone")
     parser.add_argument("--faults", help=f"these in each round, with commas; of {', '.join(sorted(faults.FAULTS))}")
     parser.add_argument("--planted", help="put a known bug in: a module of tests.planted")
+    parser.add_argument("--keep", action="store_true", help="keep the histories of all rounds")
     arguments = parser.parse_args()
     if arguments.planted:  # here for what is a bug of the client, in the other processes by `sitecustomize`
         importlib.import_module(f"tests.planted.{arguments.planted}").plant()

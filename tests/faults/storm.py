@@ -7,7 +7,6 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import suppress
-from time import monotonic
 
 import httpx
 from msgspec import Struct
@@ -21,6 +20,7 @@ from tests.faults.crews import CityUnderTest, CrewAtWork
 from tests.faults.desk import Desk
 from tests.faults.history import History, Op, Strange, now
 from tests.faults.installation import TOKEN, Installation
+from tests.faults.patience import Patience
 from tests.faults.people import Console, Dispatcher, Pager, Pryer, Reporter, Resident
 from tests.faults.recorder import Recorder
 from tests.town import ZONES, Town, add_town, zone_map
@@ -184,7 +184,7 @@ class Storm:
 
     async def online(self, *, within_s: float) -> None:
         """Wait until everybody is connected."""
-        give_up_at = monotonic() + within_s
+        patience = Patience(self.installation.workers)
         while missing := self.offline():
-            assert monotonic() < give_up_at, f"{len(missing)} are not connected: {missing[:3]}"
+            assert not patience.over(within_s), f"{len(missing)} are not connected: {missing[:3]}"
             await asyncio.sleep(0.1)

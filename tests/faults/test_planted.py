@@ -10,10 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from tests.faults.run import Ledger
+from tests.faults.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 40
@@ -41,5 +40,5 @@ def test_a_bug_that_is_put_back_is_found(bug: str, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout)
     assert done.returncode == 1, done.stdout + done.stderr
-    ledger = msgspec.json.decode((tmp_path / "ledger.json").read_bytes(), type=Ledger)
+    ledger = Ledger.read(tmp_path / "ledger.json")
     assert any(violation.startswith(f"{promise} in") for violation in ledger.violations), ledger.violations
