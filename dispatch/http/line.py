@@ -6,7 +6,6 @@ with a time limit, and a full queue or an expired limit ends the socket. Resume 
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
@@ -32,7 +31,7 @@ class SocketLine:
         self._most = queue
         self._timeout = send_timeout_s
         self._on_close = on_close
-        self._waiting: deque[str] = deque()
+        self._waiting: list[str] = []  # an empty deque takes 600 bytes
         self._flushing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -53,18 +52,31 @@ class SocketLine:
         elif self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
 
+    def ping(self) -> bool:
+        """Send a ping where it can be written at once; where it cannot, what waits has a time limit of its own."""
+        if self._closing is not None or self._flushing is not None or not self._is_writable():
+            return False
+        self._ws.ws_proto.send_ping(b"")
+        self._write()
+        return True
+
     def _write_now(self, frame: str) -> bool:
         """Write without waiting where nobody else is writing and the transport is not full."""
+        if not self._is_writable():
+            return False
+        self._ws.ws_proto.send_text(frame.encode())
+        self._write()
+        return True
+
+    def _is_writable(self) -> bool:
         ws, io = self._ws, self._io
         if ws.conn_mutex.locked() or ws.ws_proto.state is not OPEN or not io._can_write.is_set():
             return False
-        transport = io.transport
-        if transport is None or transport.is_closing():
-            return False
-        ws.ws_proto.send_text(frame.encode())
-        for data in ws.ws_proto.data_to_send():
-            transport.write(data)
-        return True
+        return io.transport is not None and not io.transport.is_closing()
+
+    def _write(self) -> None:
+        for data in self._ws.ws_proto.data_to_send():
+            self._io.transport.write(data)
 
     async def _flush(self) -> None:
         try:
@@ -72,7 +84,7 @@ class SocketLine:
                 async with asyncio.timeout(self._timeout):
                     await self._ws.send(self._waiting[0])
                 if self._waiting:  # the line may have been ended meanwhile
-                    self._waiting.popleft()
+                    self._waiting.pop(0)
         except TimeoutError:
             self.abort()
         except GONE:
