@@ -183,12 +183,10 @@ class Engine:
             mirror.city = await load_city(conn, mirror.city.id, self.settings, self.travel)
 
     async def _read(self, desk: CityDesk) -> None:
-        """Follow a city's log: at every hint, and once a second in any case."""
+        """Follow a city's log: at every hint, and where the poll finds more in it than is told here."""
         city = desk.mirror.city.id
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await desk.look.wait()
+            await desk.look.wait()
             desk.look.clear()
             try:
                 await desk.relay.catch_up()
@@ -293,7 +291,7 @@ class Engine:
             else:
                 lag = row["last_seq"] - desk.mirror.seq
                 self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
-                if lag > 0:
+                if lag > 0 or desk.relay.behind:
                     desk.look.set()
         for city, crew in await self.positions.hear_others({city: d.mirror for city, d in self.desks.items()}):
             self.crews.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it

@@ -171,7 +171,7 @@ class Planner:
             step = _move(moved.order, moved.crew, moved.to, moved.why)
             done += await self._try(background, city, "moved", moved.order, step)
         handled = {given.order for given in answer.given}
-        for order_id in seen.keys() - handled:  # nobody can go now, or its place is not known
+        for order_id in sorted(seen.keys() - handled):  # nobody can go now, or its place is not known
             step = _assign(background, city, order_id, planned=answer.left.get(order_id))
             done += sum(await background.do(city.id, order_id, step))
         await self._tell_routes(background, city, watch, answer)

@@ -37,6 +37,7 @@ def read(text: bytes) -> Problem:
     Raises:
         ProblemError: it is no JSON, not of this form, or contradicts itself.
     """
+    _decode(text, Any)  # what is not read must be JSON, too: the answer repeats some of it
     document = _decode(text, Document)
     faults = [*_not_kept(document, _decode(text, Names)), *_places(document)]
     if faults:

@@ -74,6 +74,7 @@ def crew_record(crew: Crew) -> dict[str, Any]:
         "lat": at.lat if at else None,
         "received_at": crew.position_at,
         "zones_lent": crew.zones_lent,
+        "revision": crew.revision,
     }
 
 
@@ -150,9 +151,16 @@ def _reported_since(tables: Tables, _: str, since: datetime, limit: int) -> Rows
 
 def _positions_since(tables: Tables, since: datetime) -> Rows:
     return [
-        {**crew_record(crew), "city_id": "town", "accuracy_m": 5.0}
+        {
+            "city_id": "town",
+            "crew_id": crew.id,
+            "lon": crew.position.lon,
+            "lat": crew.position.lat,
+            "accuracy_m": 5.0,
+            "received_at": crew.position_at,
+        }
         for _, crew in sorted(tables.crews.items())
-        if crew.position_at is not None and crew.position_at > since
+        if crew.position is not None and crew.position_at is not None and crew.position_at > since
     ]
 
 

@@ -1,4 +1,4 @@
-"""The few names of the product that stand for the machine's clock, its dice and its logs, replaced while a seed runs."""
+"""The names of the product that stand for the machine's clock, dice and logs, replaced while a seed runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -164,12 +164,20 @@ def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_pa
     assert json.loads(again.stdout)["routes"] == json.loads(first.stdout)["routes"]
 
 
-@pytest.mark.parametrize("given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000, '{"vehicles": [], "x": %s}' % ("1" * 5000)]
+)
 def test_a_bad_document_is_one_sentence_on_stderr(given: str) -> None:
     done = command(given=given)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("The problem cannot be planned: /")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("unread", [b'"\xff"', b'"\\ud800"', b"1" * 5000])
+def test_what_is_not_read_must_be_json_too(unread: bytes) -> None:
+    with pytest.raises(ProblemError):
+        reading.read(b'{"vehicles": [], "jobs": [], "x": %s}' % unread)
 
 
 def test_freezing_needs_a_former_output() -> None:
