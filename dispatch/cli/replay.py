@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from dispatch.cli.options import connection_to, database_of, with_settings
 from dispatch.cli.simulate import FILE, POLICIES, print_table, write
@@ -94,10 +95,13 @@ async def _read(url: str, settings: Settings, city_id: str, start: datetime, end
     from dispatch.cities import load_city
     from dispatch.errors import NotFound
     from dispatch.simulate.replay import logged_day, read_rows
+    from optimizer.demand import Demand
 
     async with connection_to(url) as connection:
         try:
             city = await load_city(connection, city_id, settings)
+            # What the city has learned of where reports come from knows the replayed day already.
+            city = msgspec.structs.replace(city, forecasts=msgspec.structs.replace(city.forecasts, demand=Demand()))
         except NotFound:
             raise OperatorError(f"There is no city {city_id}: see 'qiangdan city list'.") from None
         day = logged_day(await read_rows(connection, city_id, start, end), city, start, end)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from crew_client.ground import Place
 from dispatch.city import City
+from dispatch.questions import expected_in
 from dispatch.simulate.agenda import Agenda, Rank
 from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.lives import Lives
@@ -123,4 +124,4 @@ def _ground(scenario: Scenario, city: City) -> Ground:
     zones = city.zones.zone_map.zones if city.zones else ()
     boxes = [zone.geometry.bounds for zone in zones] or [(*post, *post) for post in posts] or [(0.0, 0.0, 0.0, 0.0)]
     west, south, east, north = zip(*boxes, strict=True)
-    return Ground(min(west), min(south), max(east), max(north), posts)
+    return Ground(min(west), min(south), max(east), max(north), posts, expected_in(city))

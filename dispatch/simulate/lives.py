@@ -69,8 +69,8 @@ class Lives:
         self._reports = {report.id: report for report in scenario.reports}
         if standing is not None:
             self._reports |= {order_id: each.report for order_id, each in standing.orders.items()}
-        last = scenario.reports[-1].at if scenario.reports else agenda.now
-        self._closing = max(last, agenda.now) + CLOSING_TIME
+        last = scenario.reports[-1:]
+        self._closing = max(last[0].at, agenda.now) + CLOSING_TIME if last else agenda.now
         self._crews = {crew.id: Technician(crew, dice, f"{seed}/{crew.id}") for crew in scenario.crews}
 
     def __iter__(self) -> Iterator[Technician]:
