@@ -518,6 +518,36 @@ export interface EventPage {
   last: number;
 }
 /**
+ * What waits for a word, the oldest first.
+ */
+export interface ReplanPage {
+  items: Replan[];
+  next?: string | null;
+}
+/**
+ * A proposed move of `order` from `crew` to `to`, and the plan's reason.
+ *
+ *     Foreseen when it was proposed: `to` is at the door in `arrives_s`, where `crew` needs `instead_of_s`; None where
+ *     that is not known. `delays` has the orders of `to` that come later for it.
+ */
+export interface Replan {
+  id: string;
+  order: string;
+  crew: string;
+  to: string;
+  reason: string;
+  proposed_at: string;
+  arrives_s?: number | null;
+  instead_of_s?: number | null;
+  delays?: Delay[];
+}
+/**
+ * Why not, where somebody says so; it is kept.
+ */
+export interface DismissIn {
+  reason?: string | null;
+}
+/**
  * The clocks of the orders reported in a time; `all` has each clock over every zone, on each page.
  */
 export interface Summary {
