@@ -43,6 +43,7 @@ class Proposed:
         near = await cls._phone(served, browser, town, "近师傅", 0.0)
         here = cls(town, console, order, near, far)
         await expect(here.proposal).to_be_visible(timeout=SOLVED_MS)
+        await expect(here.proposal.locator("[data-settled]")).to_be_attached()
         return here
 
     @staticmethod
@@ -88,6 +89,7 @@ async def test_a_proposed_move_is_dismissed_by_a_press_and_stays_away(served: Se
     here = await Proposed.make(served, browser)
     await here.proposal.locator("[data-dismiss]").click()
     await expect(here.proposal).to_have_count(0)
+    await here.console.page.mouse.move(900, 20)
     other = await asyncio.to_thread(here.town.report, category="no_heat")  # the plan is made anew
     await expect(here.console.order(other)).to_have_attribute("data-state", "claimed", timeout=SOLVED_MS)
     await here.console.page.reload()

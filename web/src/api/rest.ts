@@ -126,6 +126,32 @@ export interface TokenOut {
   token: string;
 }
 /**
+ * The tokens of a crew, the oldest first.
+ */
+export interface TokenPage {
+  items: IssuedToken[];
+  next?: string | null;
+}
+/**
+ * A token that was issued: an `id` to name it by (the beginning of its hash), never the token itself.
+ */
+export interface IssuedToken {
+  id: string;
+  issued_at: string;
+}
+/**
+ * Which token becomes void, by its `id` of the list; null means every one.
+ */
+export interface RevokeIn {
+  token?: string | null;
+}
+/**
+ * How many tokens became void.
+ */
+export interface Revocation {
+  revoked: number;
+}
+/**
  * A page of crews.
  */
 export interface CrewPage {

@@ -24,6 +24,10 @@ export interface Routes {
   "POST /crews/{crew_id}/shift": { path: { crew_id: string }; query: {}; body: Schema.ShiftIn; answer: Schema.CrewOut };
   /** Issue a token for a crew; it is shown this once. Roles: admin. */
   "POST /crews/{crew_id}/tokens": { path: { crew_id: string }; query: {}; body: never; answer: Schema.TokenOut };
+  /** List the tokens with which a crew can sign in; none is shown, each has a name. Roles: admin. */
+  "GET /crews/{crew_id}/tokens": { path: { crew_id: string }; query: {}; body: never; answer: Schema.TokenPage };
+  /** Make a lost phone's token void, or every token of the crew; its sockets are closed. Roles: admin. */
+  "POST /crews/{crew_id}/tokens/revoke": { path: { crew_id: string }; query: {}; body: Schema.RevokeIn; answer: Schema.Revocation };
   /** Tell whose token this is. Roles: admin, crew, dispatcher, intake, monitor. */
   "GET /me": { path: {}; query: {}; body: never; answer: Schema.MeOut };
   /** Make a user. Roles: admin. */
