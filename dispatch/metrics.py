@@ -1,5 +1,7 @@
 """What an engine counts, for Prometheus. One registry per process, labelled; no multiprocess mode."""
 
+import asyncio
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -33,6 +35,7 @@ class Metrics:
             "qiangdan_progress_total", "Progress by word and outcome", ["to", "outcome"], registry=registry
         )
         self.sockets = Gauge("qiangdan_sockets", "Open sockets", ["kind"], registry=registry)
+        Gauge("qiangdan_tasks", "Tasks of the event loop that have not ended", registry=registry).set_function(_tasks)
         self.sockets_closed = Counter(
             "qiangdan_sockets_closed_total", "Sockets closed by us, by code", ["code"], registry=registry
         )
@@ -67,3 +70,10 @@ class Metrics:
     def page(self) -> bytes:
         """Return the metrics as Prometheus reads them."""
         return generate_latest(self.registry)
+
+
+def _tasks() -> float:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # asked for outside of a loop
+        return 0
