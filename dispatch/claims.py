@@ -1,12 +1,11 @@
 """Step 4, the straight way: grabs of orders in mode `first` that nobody seems to contest.
 
 The engine's memory shows the order open to the crew, and the crew with room. A batch of such grabs is written at once,
-under the condition that each order (state and version) and each crew (shift and load) still are as memory has them.
-Where one of them is not, nothing is written, and the batch is judged under locks (`grabs.judge_batch`). So memory
-proposes and the database decides, with one statement in the place of three and no row read.
+under the condition that each order (state and version) and each crew (shift, load and revision) still are as memory
+has them. Where one of them is not, nothing is written, and the batch is judged under locks (`grabs.judge_batch`). So
+memory proposes and the database decides, with one statement in the place of three and no row read.
 
-Promise: what it answers is what `grabs.judge_batch` would have answered. One gap is known: a crew's skills and zones
-are taken from memory, so a change of them counts once the engine has heard it, some milliseconds after its commit.
+Promise: what it answers is what `grabs.judge_batch` would have answered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from dispatch.events import Event, Logged, encode
 from dispatch.grabs import Answer, Ask, Held, Judged, arrival, closed_by_grab
 from dispatch.mirror import Closed, OrderData, Own
 from dispatch.orders import State
-from dispatch.store import TryAgain
+from dispatch.store import TryAgain, Win
 from dispatch.store.crews import GrabRow
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
     """
     answers: list[Answer] = []
     rows: list[GrabRow] = []
-    won: dict[int, tuple[PublicOrder, Event]] = {}
-    told: list[OrderData] = []
+    won: dict[int, Win] = {}
+    told: list[tuple[PublicOrder, Event, OrderData]] = []
     travel = city.travel_at(tx.now)
     for place, ask in enumerate(asks):
         seen = None if ask.refused else sights[ask.order]
@@ -74,8 +73,9 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
             order = _claimed(seen.order, ask.crew, tx.now)
             data = OrderData(Raw(encode(order)), cycle, closed=Closed("taken", cycle))
             actor, members = f"crew:{ask.crew}", closed_by_grab(cycle)
-            won[place] = order, Event.of_public(CLAIMED, order, cycle, actor=actor, text=data.order, **members)
-            told.append(data)
+            event = Event.of_public(CLAIMED, order, cycle, actor=actor, text=data.order, **members)
+            won[place] = Win(order, event, seen.crew.revision)
+            told.append((order, event, data))
         reason = ask.refused or "won"
         rows.append(GrabRow(ask.crew, ask.message, ask.order, cycle, eta, distance, reason))
         answers.append(GrabResult(ask.message, ask.order, seen is not None, reason))
@@ -84,7 +84,7 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
         raise TryAgain
     assert tx.last_seq is not None
     own = []
-    for seq, (order, event), data in zip(count(tx.last_seq - len(won) + 1), won.values(), told, strict=False):
+    for seq, (order, event, data) in zip(count(tx.last_seq - len(won) + 1), told, strict=False):
         logged = Logged(seq, tx.now, event.kind, event.actor, Raw(event.data), order.id, order.crew)
         own.append(Own(logged, data, order))
     held = [Held(one.order.id, one.order.version, one.data.cycle, one.event.crew or "") for one in own]

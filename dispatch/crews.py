@@ -31,7 +31,8 @@ class Crew(Struct, frozen=True):
     """One technician or van. `load` counts the orders held now, `taken` those that fell to the crew this shift.
 
     `position` is the last fix, WGS-84, received at `position_at`; `score` is the service score, 0 to 1. In the zones
-    of `zones_lent` it is offered orders as if each were its home.
+    of `zones_lent` it is offered orders as if each were its home. `revision` counts the changes of what it can do
+    and where.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Crew(Struct, frozen=True):
     position: Location | None = None
     position_at: datetime | None = None
     zones_lent: tuple[str, ...] = ()
+    revision: int = 0
 
     def serves(self, zones: Collection[str]) -> bool:
         """Return whether the crew belongs to one of the zones, or is lent to one."""
@@ -143,16 +145,27 @@ def hours_on_shift(crew: Crew, now: datetime) -> float:
     return max((now - crew.shift_since) / timedelta(hours=1), 0.25)
 
 
-async def set_shift(tx: "Tx", crew_id: str, on: bool, *, fix: "Fix | None" = None) -> None:
-    """Begin or end a crew's shift; a repeated word changes nothing. `fix` is where the crew is as it begins.
+class ShiftWord(Struct, frozen=True):
+    """A dispatcher's word on a crew's shift: who says it (`actor`), and why."""
 
-    Whereabouts belong to the shift: they are forgotten when it ends.
+    actor: str
+    reason: str
+
+
+async def set_shift(
+    tx: "Tx", crew_id: str, on: bool, *, fix: "Fix | None" = None, word: ShiftWord | None = None
+) -> None:
+    """Begin or end a crew's shift, by its own word or a dispatcher's; a repeated word changes nothing.
+
+    `fix` is where the crew is as it begins. Whereabouts belong to the shift: they are forgotten when it ends. What the
+    crew holds stays with it.
     """
     crew = await tx.crews.lock_one(crew_id)
     if crew.on_shift != on:
         await tx.crews.set_shift(crew_id, on, tx.now)
         kind = "crew.shift_started" if on else "crew.shift_ended"
-        tx.record(Event.of_crew(kind, crew_id, actor=f"crew:{crew_id}"))
+        said = {"on": on, "by": "dispatcher" if word else "crew", "reason": word.reason if word else None}
+        tx.record(Event.of_crew(kind, crew_id, actor=word.actor if word else f"crew:{crew_id}", **said))
     if not on:
         await tx.crews.forget_position(crew_id)
     elif fix is not None:
@@ -184,7 +197,8 @@ async def change_crew(tx: "Tx", crew_id: str, change: CrewChange, *, zones: Coll
     for name in ("skills", "zones_lent"):
         if name in given:
             given[name] = tuple(dict.fromkeys(given[name]))
-    crew = msgspec.structs.replace(await tx.crews.lock_one(crew_id), **given)
+    before = await tx.crews.lock_one(crew_id)
+    crew = msgspec.structs.replace(before, **given, revision=before.revision + 1)
     await tx.crews.change(crew)
     tx.record(Event.of_crew("crew.changed", crew_id, actor=actor, **_particulars(crew)))
     return crew
@@ -197,6 +211,7 @@ def _particulars(crew: Crew) -> dict[str, Any]:
         "home_zone": crew.home_zone,
         "capacity": crew.capacity,
         "zones_lent": crew.zones_lent,
+        "revision": crew.revision,
     }
 
 

@@ -22,10 +22,11 @@ from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
 from dispatch.cities import load_city, open_travel
 from dispatch.crew_commands import CrewCommands
-from dispatch.errors import NotFound, Unavailable
+from dispatch.errors import DispatchError, NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
 from dispatch.http.app import make_app
+from dispatch.http.reader import SocketProtocol
 from dispatch.hub import Hub
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
@@ -64,6 +65,7 @@ class Engine:
         self.name = str(ULID())
         self.metrics = Metrics("engine", self.name)
         self._counter_of = cache(self.metrics.events.labels)
+        self._told_at: datetime | None = None
         self.db = Database(database_url, size=10, on_commit=self._committed)
         self.travel = open_travel(settings, tally=self.metrics.count_travel)
         self.hub = Hub()
@@ -181,12 +183,10 @@ class Engine:
             mirror.city = await load_city(conn, mirror.city.id, self.settings, self.travel)
 
     async def _read(self, desk: CityDesk) -> None:
-        """Follow a city's log: at every hint, and once a second in any case."""
+        """Follow a city's log: at every hint, and where the poll finds more in it than is told here."""
         city = desk.mirror.city.id
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await desk.look.wait()
+            await desk.look.wait()
             desk.look.clear()
             try:
                 await desk.relay.catch_up()
@@ -214,7 +214,9 @@ class Engine:
     def _told(self, mirror: Mirror, event: Logged, data: OrderData | None) -> None:
         """Count an event that was told; let a crew with room again see what is open."""
         self._counter_of(event.kind).inc()
-        self.metrics.reader_age.observe(max((self.now() - event.at).total_seconds(), 0))
+        if event.at != self._told_at:  # the events of one commit are of one age
+            self._told_at = event.at
+            self.metrics.reader_age.observe(max((self.now() - event.at).total_seconds(), 0))
         if data is not None and data.offered is not None:
             self.metrics.offers.inc(len(data.offered.crews))
         if event.kind in ("clock.at_risk", "clock.breached"):
@@ -242,8 +244,11 @@ class Engine:
             if desk is not None:
                 desk.look.set()
         for city, crew, session in hint.sessions:
-            if session > self.sessions.get((city, crew), ""):
+            ours = self.sessions.get((city, crew), "")
+            if session > ours:
                 self._replaced(city, crew)
+            elif session < ours and crew in self.hub.crews[city]:
+                self.bus.took(city, crew, ours)  # whoever still has the older one was away when ours was told
         if hint.asks:
             for city, lines in self.hub.crews.items():
                 for crew in lines:
@@ -286,7 +291,7 @@ class Engine:
             else:
                 lag = row["last_seq"] - desk.mirror.seq
                 self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
-                if lag > 0:
+                if lag > 0 or desk.relay.behind:
                     desk.look.set()
         for city, crew in await self.positions.hear_others({city: d.mirror for city, d in self.desks.items()}):
             self.crews.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it
@@ -314,7 +319,11 @@ class Engine:
         task = asyncio.create_task(work)
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_unheard)
+            raise
 
     def later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a command that nobody waits for."""
@@ -355,6 +364,13 @@ class Engine:
             await conn.fetchval("SELECT 1 FROM city_log LIMIT 1")
 
 
+def _unheard(command: "asyncio.Task[Any]") -> None:
+    """Take note of how a command ended whose caller had gone away: a refusal was for him alone."""
+    if command.cancelled() or (error := command.exception()) is None or isinstance(error, DispatchError):
+        return
+    log.error("a command failed whose caller had gone", exc_info=error)
+
+
 def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socket | None) -> int:
     """Serve one engine until SIGTERM: a Sanic of a single process, on the given socket where several share a port."""
     assert settings.database_url is not None
@@ -363,7 +379,7 @@ def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socke
     engine = Engine(settings, settings.database_url)
     app = make_app(engine)
     if sock is not None:
-        app.run(sock=sock, single_process=True, motd=False, access_log=False)
+        app.run(sock=sock, protocol=SocketProtocol, single_process=True, motd=False, access_log=False)
     else:
-        app.run(host=host, port=port, single_process=True, motd=False, access_log=False)
+        app.run(host=host, port=port, protocol=SocketProtocol, single_process=True, motd=False, access_log=False)
     return 0

@@ -27,7 +27,7 @@ from dispatch.crews import Crew, hours_on_shift, obstacles
 from dispatch.events import Event
 from dispatch.offers import window_end
 from dispatch.orders import WITH_CREW, Order, State, Terms
-from dispatch.store import TryAgain
+from dispatch.store import TryAgain, Win
 from dispatch.store.crews import GrabRow
 from geo import TravelTimes, distance_m
 
@@ -225,7 +225,8 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
     travel = city.travel_at(tx.now)
     answers: dict[tuple[str, str], Answer] = {}
     rows: list[GrabRow] = []
-    won: dict[int, Order] = {}
+    won: dict[int, Win] = {}
+    held: list[Held] = []
     bid_for: dict[str, Order] = {}
     for ask in asks:
         key = (ask.crew, ask.message)
@@ -243,8 +244,9 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
             elif order.state is State.OFFERED:
-                orders[order.id] = claimed(order, ask.crew, tx.now)
-                won[len(rows)] = orders[order.id]
+                orders[order.id] = order = claimed(order, ask.crew, tx.now)
+                won[len(rows)] = Win(order, _event(order), crew.revision)
+                held.append(Held(order.id, order.version, order.cycle, crew.id))
         if verdict != BID:
             answers[key] = GrabResult(ask.message, ask.order, verdict == "won", verdict)
         cycle = order.cycle if order else 0
@@ -252,7 +254,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
             GrabRow(ask.crew, ask.message, ask.order, cycle, eta, distance, None if verdict == BID else verdict)
         )
     if won:
-        settled = await tx.settle(rows, {place: (order, _event(order)) for place, order in won.items()})
+        settled = await tx.settle(rows, won)
         assert settled.claimed, "an order or a crew under lock changed"
         answered = settled.answered
     else:
@@ -264,7 +266,6 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
             for key, answer in answers.items():
                 if isinstance(answer, Acked) and answer.order == order.id:
                     answers[key] = Acked(answer.message, answer.order, answer.closes_at, complete=True)
-    held = [Held(order.id, order.version, order.cycle, order.crew) for order in won.values() if order.crew is not None]
     return Judged([answers[(ask.crew, ask.message)] for ask in asks], held)
 
 

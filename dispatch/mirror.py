@@ -80,6 +80,7 @@ class CrewData(Struct, frozen=True):
     home_zone: str | None = None
     capacity: int = 1
     zones_lent: tuple[str, ...] = ()
+    revision: int = 0
 
 
 class Own(Struct, frozen=True):

@@ -164,20 +164,23 @@ async def decline(
         return ProgressAck(message_id, order_id, error="unknown_order", detail="no such order in this city"), False
     if (known := await tx.crews.known_command(crew_id, message_id)) is not None:
         return _repeat(known, message_id, order_id, "decline"), False
-    if order.state is State.OFFERED:
-        await tx.crews.insert_command(
-            crew_id,
-            message_id,
-            kind=f"decline:{order.cycle}",
-            order_id=order_id,
-            device_at=None,
-            now=tx.now,
-            answer=ProgressAck(message_id, order_id, state="offered"),
-        )
+    answer = ProgressAck(message_id, order_id, state=order.state.value)
+    open_now = order.state is State.OFFERED
+    await tx.crews.insert_command(
+        crew_id,
+        message_id,
+        # The no is to this cycle alone; one that came late is kept too, so that its copies are none to a later cycle.
+        kind=f"decline:{order.cycle}" if open_now else "decline",
+        order_id=order_id,
+        device_at=None,
+        now=tx.now,
+        answer=answer,
+    )
+    if open_now:
         tx.record(Event.of_order("order.declined", order, actor=f"crew:{crew_id}", by=crew_id, reason=reason))
     complete = (
         order.offer is not None
         and order.offer.mode == "sealed"
         and await tx.orders.offered(order) <= await tx.orders.answered(order)
     )
-    return ProgressAck(message_id, order_id, state=order.state.value), complete
+    return answer, complete

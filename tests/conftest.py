@@ -23,15 +23,35 @@ TEMPLATE = "qiangdan_template"
 _numbers = itertools.count(1)
 
 
-ON_OLD_POSTGRES = ("tests/integration/", "tests/acceptance/test_sla.py", "tests/acceptance/test_offers.py")
+ON_OLD_POSTGRES = (
+    "tests/acceptance/test_offers.py",
+    "tests/acceptance/test_sla.py",
+    "tests/integration/test_claims.py",
+    "tests/integration/test_database_outcomes.py",
+    "tests/integration/test_forecasts.py",
+    "tests/integration/test_grabs_race.py",
+    "tests/integration/test_importing.py",
+    "tests/integration/test_migrations.py",
+    "tests/integration/test_mirror_follows_the_log.py",
+    "tests/integration/test_planner.py",
+    "tests/integration/test_whereabouts.py",
+)
+ON_ONE_INSTALLATION = ("tests/acceptance", "tests/browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run a second time on the oldest PostgreSQL: those that go deepest into it."""
+    """Mark the tests that run a second time on the oldest PostgreSQL, those that go deepest into it.
+
+    And say what stays together under `--dist loadgroup`: a file, or a folder whose tests share running processes, so
+    that these run once and not once in each worker.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "pg_url" in fixtures and item.nodeid.startswith(ON_OLD_POSTGRES):
             item.add_marker(pytest.mark.matters_on_old_postgres)
+        file = item.nodeid.split("::")[0]
+        folder = next((one for one in ON_ONE_INSTALLATION if file.startswith(one)), None)
+        item.add_marker(pytest.mark.xdist_group(folder or file))
 
 
 @pytest.fixture(scope="session")

@@ -117,9 +117,11 @@ class Town:
         await self.run(lambda tx: add_crew(tx, crew, actor="user:test"))
         return name
 
-    async def working(self, name: str, zone: int, *, capacity: int = 1, away_m: float = 100.0) -> str:
+    async def working(
+        self, name: str, zone: int, *, capacity: int = 1, away_m: float = 100.0, skills: tuple[str, ...] = ()
+    ) -> str:
         """Make a crew that is on shift, `away_m` metres north of the middle of its zone."""
-        await self.hire(name, zone, capacity=capacity)
+        await self.hire(name, zone, capacity=capacity, skills=skills)
         lon, lat = centre(zone)
         now = datetime.now(UTC)
         fix = Fix(name, lon, round(lat + away_m / 111_195, 7), 5.0, device_at=now, received_at=now)

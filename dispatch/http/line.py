@@ -1,8 +1,9 @@
 """The sending half of a socket: a bounded queue that never makes anybody wait.
 
 Sanic's `send` takes a lock and two awaits for every frame, and keeps a client that stopped reading for ever. While
-the transport takes data we therefore write at once, several frames in one go; else frames queue, one flush task runs
-with a time limit, and a full queue or an expired limit ends the socket. Resume repairs what was lost.
+the transport takes data we therefore write ourselves, in one go what is said in one round of the loop; else frames
+queue, one flush task runs with a time limit, and a full queue or an expired limit ends the socket. Resume repairs
+what was lost.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from dispatch.logs import logger
 
 GONE = (WebsocketClosed, ConnectionClosed, ConnectionError, asyncio.CancelledError)
 LINGER_S = 1.0
+MOST_CORKED = 32
+"""After how many frames the transport is asked whether it still takes them."""
 log = logger("line")
 
 
@@ -32,6 +35,7 @@ class SocketLine:
         self._timeout = send_timeout_s
         self._on_close = on_close
         self._waiting: list[str] = []  # an empty deque takes 600 bytes
+        self._corked: list[bytes] = []
         self._flushing: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -44,7 +48,7 @@ class SocketLine:
         """Send a frame, or queue it where the client is slow; a full queue ends the socket."""
         if self._closing is not None:
             return
-        if self._flushing is None and self._write_now(frame):
+        if self._flushing is None and self._write_soon(frame):
             return
         self._waiting.append(frame)
         if len(self._waiting) > self._most:
@@ -57,15 +61,15 @@ class SocketLine:
         if self._closing is not None or self._flushing is not None or not self._is_writable():
             return False
         self._ws.ws_proto.send_ping(b"")
-        self._write()
+        self._cork()
         return True
 
-    def _write_now(self, frame: str) -> bool:
-        """Write without waiting where nobody else is writing and the transport is not full."""
+    def _write_soon(self, frame: str) -> bool:
+        """Take a frame for the loop's next round where nobody else is writing and the transport is not full."""
         if not self._is_writable():
             return False
         self._ws.ws_proto.send_text(frame.encode())
-        self._write()
+        self._cork()
         return True
 
     def _is_writable(self) -> bool:
@@ -74,9 +78,19 @@ class SocketLine:
             return False
         return io.transport is not None and not io.transport.is_closing()
 
-    def _write(self) -> None:
-        for data in self._ws.ws_proto.data_to_send():
-            self._io.transport.write(data)
+    def _cork(self) -> None:
+        if not self._corked:  # whatever waits for its turn now comes after it: a flush, a goodbye
+            asyncio.get_running_loop().call_soon(self._uncork)
+        self._corked += self._ws.ws_proto.data_to_send()
+        if len(self._corked) >= MOST_CORKED:
+            self._uncork()
+
+    def _uncork(self) -> None:
+        data = b"".join(self._corked)
+        self._corked.clear()
+        transport = self._io.transport
+        if data and transport is not None and not transport.is_closing():
+            transport.write(data)
 
     async def _flush(self) -> None:
         try:

@@ -6,10 +6,10 @@ import msgspec
 from ulid import ULID
 
 from dispatch.access import issue_token
-from dispatch.crews import Crew, CrewChange, add_crew, change_crew
-from dispatch.errors import NotFound
+from dispatch.crews import Crew, CrewChange, ShiftWord, add_crew, change_crew
+from dispatch.errors import Invalid, NotFound
 from dispatch.http.routing import Call, Page, Routes
-from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, MeOut, TokenOut, UserIn, UserOut
+from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, MeOut, ShiftIn, TokenOut, UserIn, UserOut
 from dispatch.hub import crew_row
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
@@ -47,6 +47,19 @@ async def patch_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
         tx, call.path["crew_id"], call.body, zones=zones.ids if zones else (), actor=call.identity.actor
     )
     return 200, _newest(crew, call)
+
+
+@routes.batch("POST", "/crews/<crew_id:str>/shift", roles=DISPATCHER, body=ShiftIn, answer=CrewOut)
+async def post_crew_shift(call: Call) -> CrewOut:
+    """Begin or end a crew's shift in its stead; the crew is told, and what it holds stays with it."""
+    given: ShiftIn = call.body
+    if not given.reason.strip():
+        raise Invalid.field("/reason", "say why; it is kept")
+    crew_id, word = call.path["crew_id"], ShiftWord(call.identity.actor, given.reason)
+    await call.engine.crews.set_shift(call.city, crew_id, given.on, word=word)
+    async with call.engine.db.connection() as conn:
+        [row] = await conn.fetch(CREWS["find_crews"], call.city, [crew_id])
+    return _newest(crew_of(row), call)
 
 
 @routes.command("POST", "/crews/<crew_id:str>/tokens", roles=ADMIN, answer=TokenOut, status=201, secret=True)

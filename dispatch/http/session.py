@@ -17,6 +17,7 @@ from dispatch.access import Identity, Role
 from dispatch.deliveries import say
 from dispatch.errors import Unavailable
 from dispatch.http.line import GONE, SocketLine
+from dispatch.http.reader import FrameReader
 from dispatch.logs import logger
 from dispatch.problems import unreadable_values
 
@@ -36,13 +37,13 @@ class Session(ABC):
 
     kind = "socket"
     roles: frozenset[Role] = frozenset()
-    pinged = False
+    pinged_at = 0.0
 
     def __init__(self, engine: "Engine", ws: Any, watch: "Watch") -> None:
         self.engine = engine
         self.ws = ws
         self.identity: Identity | None = None
-        self.heard_at = self.alive_at = monotonic()
+        self.heard_at = monotonic()
         # Lists, since a deque takes 600 bytes while it is empty, as it is on nearly every socket.
         self._errors: list[float] = []
         self._commands: list[Coroutine[Any, Any, None]] = []
@@ -55,17 +56,6 @@ class Session(ABC):
             on_close=lambda code: engine.metrics.sockets_closed.labels(str(code)).inc(),
         )
         self._watch = watch
-        ws.assembler.completed_queue = None  # a queue that Sanic makes and never uses: a tenth of what a socket takes
-        self._process_events = ws.process_events
-        ws.process_events = self._take_events
-
-    async def _take_events(self, events: Any) -> None:
-        """Take frames as Sanic does; text that is no UTF-8 closes the socket, where Sanic would read no further."""
-        self.alive_at, self.pinged = monotonic(), False
-        try:
-            await self._process_events(events)
-        except UnicodeDecodeError:
-            self.line.close(1007, "a text frame is not UTF-8")
 
     async def run(self, token: str | None) -> None:
         """Serve the socket until it is over."""
@@ -99,6 +89,12 @@ class Session(ABC):
         self.identity = identity
         return True
 
+    @property
+    def alive_at(self) -> float:
+        """When the client was heard of last, a pong included; seconds of the monotonic clock."""
+        reader: FrameReader = self.ws.io_proto.reader
+        return reader.fed_at
+
     async def admit(self, token: str | None) -> bool:
         """Take the token of a hello where the handshake carried none; without one the socket is closed."""
         if self.identity is not None:
@@ -109,14 +105,11 @@ class Session(ABC):
         return await self.identify(token)
 
     async def _read(self) -> None:
+        reader: FrameReader = self.ws.io_proto.reader
         while True:
-            frame = await self.ws.recv()
+            frame = await reader.recv()
             if self.line.closing:
-                if frame is None:
-                    return
                 continue  # what comes after our goodbye is for nobody, but must be read for it to arrive
-            if frame is None:
-                continue
             self.heard_at = monotonic()
             if isinstance(frame, bytes):
                 self.error("malformed", "send text frames, one JSON object each", malformed=True)
@@ -203,5 +196,5 @@ class Watch:
                 session.line.close(4408, "no message for too long")
             elif quiet_s > PING_AFTER_S + PONG_WITHIN_S:
                 session.line.abort()
-            elif quiet_s > PING_AFTER_S and not session.pinged:
-                session.pinged = session.line.ping()
+            elif quiet_s > PING_AFTER_S and session.pinged_at <= session.alive_at and session.line.ping():
+                session.pinged_at = now

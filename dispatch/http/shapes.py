@@ -35,6 +35,13 @@ class CrewOut(CrewRow, frozen=True, kw_only=True):
     score: float
 
 
+class ShiftIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A dispatcher's word on a crew's shift; the reason is kept, and told to the crew."""
+
+    on: bool
+    reason: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
 class UserIn(Struct, frozen=True, forbid_unknown_fields=True):
     """A user to be."""
 

@@ -4,6 +4,6 @@
 """
 
 from dispatch.store.database import Contended, Database, OutcomeUnknown, TryAgain
-from dispatch.store.tx import Tx
+from dispatch.store.tx import Tx, Win
 
-__all__ = ["Contended", "Database", "OutcomeUnknown", "TryAgain", "Tx"]
+__all__ = ["Contended", "Database", "OutcomeUnknown", "TryAgain", "Tx", "Win"]

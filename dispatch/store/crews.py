@@ -70,6 +70,7 @@ class CrewRows:
             crew.home_zone,
             crew.capacity,
             list(crew.zones_lent),
+            crew.revision,
         )
 
     async def all(self) -> list[Crew]:
@@ -153,6 +154,11 @@ class CrewRows:
     async def open_bids(self, order: "Order") -> "list[asyncpg.Record]":
         """Return the bids of an order that have no verdict yet, oldest first."""
         return list(await self._conn.fetch(CREWS["open_bids"], self._city, order.id, order.cycle))
+
+    async def winners(self, order: "Order") -> set[str]:
+        """Return who was told that he won the order in its present cycle."""
+        rows = await self._conn.fetch(CREWS["winners"], self._city, order.id, order.cycle)
+        return {row["crew_id"] for row in rows}
 
     async def settle_bids(
         self, order: "Order", *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None

@@ -1,18 +1,18 @@
 -- What a batch of judged grabs comes to.
 
--- name: settle: in one statement the winners' crews, their orders, the answers and the events. The conditions on shift and
--- load, on state and version decide: where one of them fails, nothing after it is written and `claimed` is too small. Each
+-- name: settle: in one statement the winners' crews, their orders, the answers and the events. The conditions on shift,
+-- load and revision, on state and version decide: where one of them fails, nothing after it is written and `claimed` is too small. Each
 -- part waits for the one before, so that rows are taken in the order of the house: crews, orders, counter, each by its key.
 -- The counter row stays locked until the commit, which comes next; a row with no `version` is an answer alone.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::int[], $8::float8[], $9::float8[], $10::text[],
-                         $11::int[], $12::text[], $13::text[]) WITH ORDINALITY
-        AS n (crew_id, message_id, order_id, cycle, eta_s, distance_m, reason, version, clocks, data, place)
+                         $11::int[], $12::text[], $13::text[], $14::int[]) WITH ORDINALITY
+        AS n (crew_id, message_id, order_id, cycle, eta_s, distance_m, reason, version, clocks, data, revision, place)
 ), won AS MATERIALIZED (
     SELECT *, row_number() OVER (ORDER BY place) AS nth FROM asked WHERE version IS NOT NULL
 ), loaded AS (
-    UPDATE crew AS c SET load = c.load + 1, taken = c.taken + 1 FROM (SELECT crew_id FROM won ORDER BY crew_id) AS n
-    WHERE c.city_id = $1 AND c.crew_id = n.crew_id AND c.on_shift AND c.load < c.capacity
+    UPDATE crew AS c SET load = c.load + 1, taken = c.taken + 1 FROM (SELECT crew_id, revision FROM won ORDER BY crew_id) AS n
+    WHERE c.city_id = $1 AND c.crew_id = n.crew_id AND c.on_shift AND c.load < c.capacity AND c.revision = n.revision
     RETURNING 1
 ), fit AS MATERIALIZED (
     SELECT n.* FROM won AS n WHERE (SELECT count(*) FROM loaded) = (SELECT count(*) FROM won) ORDER BY order_id

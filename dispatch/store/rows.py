@@ -91,4 +91,5 @@ def crew_of(row: Mapping[str, Any]) -> Crew:
         position=None if row["lon"] is None else Location(row["lon"], row["lat"]),
         position_at=row["received_at"],
         zones_lent=tuple(row["zones_lent"]),
+        revision=row["revision"],
     )

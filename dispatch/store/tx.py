@@ -33,6 +33,14 @@ class Versioned(Protocol):
         ...
 
 
+class Win(NamedTuple):
+    """A grab that won: the order as its crew holds it, its event, and the crew's `revision` by which it was judged."""
+
+    order: Versioned
+    event: "Event"
+    revision: int
+
+
 class Settled(NamedTuple):
     """What came of a batch: how many answers were new, and whether every winner has his order."""
 
@@ -75,16 +83,16 @@ class Tx:
             [event.data.decode() for event in events],
         )
 
-    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, "tuple[Versioned, Event]"]) -> Settled:
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, Win]) -> Settled:
         """Write judged grabs; of those at the places in `won` also the order, its crew's load and its event.
 
-        An order must be open and one version back, its crew on shift and with room, or nothing at all is written and
-        `claimed` is false: then the transaction must be given up. Nothing may be locked after it: the city's counter is
-        taken. The events are all of one kind, by the crews themselves.
+        An order must be open and one version back, its crew on shift, with room and unchanged, or nothing at all is
+        written and `claimed` is false: then the transaction must be given up. Nothing may be locked after it: the
+        city's counter is taken. The events are all of one kind, by the crews themselves.
         """
         assert not self.events, "the events of a batch of grabs are numbered with it"
-        orders = [won[place][0] if place in won else None for place in range(len(grabs))]
-        kind = next(event.kind for _, event in won.values())
+        wins = [won.get(place) for place in range(len(grabs))]
+        kind = next(win.event.kind for win in won.values())
         row = await self.conn.fetchrow(
             GRABS["settle"],
             self.city_id,
@@ -97,9 +105,10 @@ class Tx:
             [grab.eta_s for grab in grabs],
             [grab.distance_m for grab in grabs],
             [grab.reason for grab in grabs],
-            [order.version - 1 if order else None for order in orders],
-            [text(order.clocks) if order else None for order in orders],
-            [won[place][1].data.decode() if place in won else None for place in range(len(grabs))],
+            [win.order.version - 1 if win else None for win in wins],
+            [text(win.order.clocks) if win else None for win in wins],
+            [win.event.data.decode() if win else None for win in wins],
+            [win.revision if win else None for win in wins],
         )
         assert row is not None
         self.last_seq = row["last_seq"]

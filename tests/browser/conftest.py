@@ -1,23 +1,25 @@
-"""A served engine and a real Chromium for the tests of pages."""
+"""A served installation and a Chromium for the tests of pages, each started once; each test has a city of its own."""
 
+import itertools
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import psutil
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from dispatch import web_build
+from tests.conftest import with_database
+from tests.processes import Serving
+from tests.town import add_town
 
-ADMIN = "an-administrator-for-tests"
 FLAGS = (
     # Chromium refuses its sandbox to root, as which tests run in containers.
     "--no-sandbox",
@@ -27,64 +29,76 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+HERE = Path(__file__).parent
+
+_numbers = itertools.count(1)
 
 
-class Served:
-    """A served engine: its address, and REST as its administrator. It can be stopped, killed and started again."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let these tests share one event loop, to which the browser belongs."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+class Installation:
+    """`qiangdan serve` on a database of its own. It can be stopped, killed and started again at the same address."""
 
     def __init__(self, folder: Path, database: str) -> None:
+        self.database = database
         self._folder = folder
-        self._database = database
         self._port = 0
         self.start()
 
     def start(self) -> None:
         """Start it, on the port that it had before."""
-        inherited = {name: text for name, text in os.environ.items() if not name.startswith("QIANGDAN_")}
-        inherited["QIANGDAN_PLANNER_WARM_UP_AFTER_S"] = "600"  # loaded with the first question; most tests ask none
-        command = [sys.executable, "-m", "dispatch.cli", "serve", "--port", str(self._port), "--data-dir"]
-        with (self._folder / "serve.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, str(self._folder / "data")],
-                env={
-                    **inherited,
-                    "PYTHONPATH": os.pathsep.join(sys.path),
-                    "QIANGDAN_DATABASE_URL": self._database,
-                    "QIANGDAN_ADMIN_TOKEN": ADMIN,
-                },
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        assert line.startswith("ready http://"), (self._folder / "serve.log").read_text()
-        self.url = line.split()[1]
+        self._serving = Serving(
+            self._folder / "data",
+            "--port",
+            str(self._port),
+            QIANGDAN_DATABASE_URL=self.database,
+            # Loaded with the first question; most tests ask none.
+            QIANGDAN_PLANNER_WARM_UP_AFTER_S="600",
+        )
+        self.url = self._serving.wait_until_ready()
         self._port = urlsplit(self.url).port or 0
 
     def stop(self) -> None:
         """Stop it as an operator does."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(30)
-        if self._process.stdout:
-            self._process.stdout.close()
+        if self.runs:
+            self._serving.stop()
+        assert self._serving.process.stdout
+        self._serving.process.stdout.close()
+
+    @property
+    def runs(self) -> bool:
+        return self._serving.process.poll() is None
+
+    def engine(self) -> psutil.Process:
+        """The process that answers."""
+        return psutil.Process(self._serving.children("engine")[0])
+
+
+class Served:
+    """One city of a running installation: its address, and REST as its administrator."""
+
+    def __init__(self, installation: Installation, admin: str) -> None:
+        self._installation = installation
+        self.admin = admin
+        self.url = installation.url
+        self.start, self.stop = installation.start, installation.stop
 
     def kill_engine(self) -> None:
         """Kill the engine as the kernel would; the supervisor starts another."""
-        self._engine().kill()
+        self._installation.engine().kill()
 
     def freeze_engine(self) -> None:
         """Let the engine stand still: its connections stay open and say nothing, as behind a dead radio."""
-        self._engine().suspend()
+        self._installation.engine().suspend()
 
     def thaw_engine(self) -> None:
         """Let the engine go on."""
-        self._engine().resume()
-
-    def _engine(self) -> psutil.Process:
-        children = psutil.Process(self._process.pid).children()
-        return next(child for child in children if "engine" in child.cmdline())
+        self._installation.engine().resume()
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call a route and return its answer."""
@@ -99,7 +113,7 @@ class Served:
             method,
             f"{self.url}/api/v1{path}",
             json=body,
-            headers={"Authorization": f"Bearer {ADMIN}"},
+            headers={"Authorization": f"Bearer {self.admin}"},
             timeout=20,
             trust_env=False,
         )
@@ -117,19 +131,36 @@ async def open_page(browser: Browser, url: str, **device: Any) -> tuple[Page, li
     return page, complaints
 
 
-@pytest.fixture
-def served(database: str, tmp_path: Path) -> Iterator[Served]:
-    """`qiangdan serve` on a fresh database."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _browser_database(pg_url: str) -> AsyncIterator[str]:
+    name = f"qiangdan_browser_{os.getpid()}"
+    connection = await asyncpg.connect(pg_url)
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    yield with_database(pg_url, name)
+    await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def installation(_browser_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """`qiangdan serve`, started once."""
     if web_build.is_stale():
         pytest.skip("the web apps are not built, or older than web/: run 'python -m dispatch.web_build'")
-    engine = Served(tmp_path, database)
-    yield engine
-    engine.stop()
+    installation = Installation(tmp_path_factory.mktemp("browser"), _browser_database)
+    yield installation
+    installation.stop()
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium, without a window."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(installation: Installation) -> AsyncIterator[Served]:
+    """A city of the running installation that no other test sees; the installation runs again afterwards."""
+    yield Served(installation, await add_town(installation.database, f"city-{next(_numbers)}"))
+    if not installation.runs:
+        installation.start()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _chromium() -> AsyncIterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium here: apt-get install chromium")
@@ -137,3 +168,11 @@ async def browser() -> AsyncIterator[Browser]:
         opened = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield opened
         await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(_chromium: Browser) -> AsyncIterator[Browser]:
+    """Debian's Chromium, without a window; what a test opened in it is closed."""
+    yield _chromium
+    for context in _chromium.contexts:
+        await context.close()

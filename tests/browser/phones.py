@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, ElementHandle, Locator, Page, expect
 
 from tests.browser.town import HOME
 
@@ -77,7 +77,15 @@ class Phone:
         await self.page.locator(f"[data-tab={name}]").click()
 
     async def grab(self, order: str) -> None:
-        await self.offer(order).get_by_role("button", name="抢单").click()
+        await self._button(order).click()
+
+    async def finger_on(self, order: str) -> ElementHandle:
+        """Wait until the order can be grabbed and return the button, to be pressed whatever becomes of it by then."""
+        await expect(self._button(order)).to_be_enabled()
+        return await self._button(order).element_handle()
+
+    def _button(self, order: str) -> Locator:
+        return self.offer(order).get_by_role("button", name="抢单")
 
     async def told(self) -> dict[str, Any]:
         """What it has said and how often it has shaken."""

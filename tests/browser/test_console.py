@@ -33,7 +33,6 @@ async def phone_of(served: Served, browser: Browser, town: Town, name: str, east
     return crew, phone
 
 
-@pytest.mark.long
 async def test_a_report_appears_is_told_in_both_languages_and_bars_nobody(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     console = await dispatcher(served, browser, town)
@@ -61,7 +60,6 @@ async def test_a_report_appears_is_told_in_both_languages_and_bars_nobody(served
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_an_order_is_dragged_to_a_crew_while_two_others_grab_it_and_the_person_wins(
     served: Served, browser: Browser
 ) -> None:
@@ -71,12 +69,13 @@ async def test_an_order_is_dragged_to_a_crew_while_two_others_grab_it_and_the_pe
     _, zhaos = await phone_of(served, browser, town, "赵师傅")
     console = await dispatcher(served, browser, town)
     order = await asyncio.to_thread(town.report)
+    fingers = [await phone.finger_on(order) for phone in (lis, zhaos)]
     await console.drag(order)
     await console.over(wang)
     ghost = console.page.locator("[data-ghost]")
     await expect(ghost).to_contain_text("派给 王师傅")
     await expect(ghost.locator("[data-follows]")).to_contain_text("手上没有单")
-    await asyncio.gather(lis.grab(order), zhaos.grab(order))
+    await asyncio.gather(*(finger.evaluate("(button) => button.click()") for finger in fingers))
     await expect(ghost).to_contain_text("抢到")
     await console.drop()
     await expect(console.collision).to_contain_text("抢到")
@@ -97,7 +96,6 @@ async def test_an_order_is_dragged_to_a_crew_while_two_others_grab_it_and_the_pe
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_who_had_not_heard_of_a_grab_is_told_by_the_server_and_one_press_does_it_all_the_same(
     served: Served, browser: Browser
 ) -> None:
@@ -154,7 +152,6 @@ async def test_an_override_by_keyboard_alone_and_its_undo(served: Served, browse
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_many_at_once_with_a_result_for_each(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, _ = await asyncio.to_thread(town.crew)
@@ -176,7 +173,6 @@ async def test_many_at_once_with_a_result_for_each(served: Served, browser: Brow
     assert (await asyncio.to_thread(town.order, held))["state"] == "offered"
 
 
-@pytest.mark.long
 async def test_what_an_assignment_delays_stands_beside_the_candidate(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, _ = await phone_of(served, browser, town, "王师傅")
@@ -189,7 +185,6 @@ async def test_what_an_assignment_delays_stands_beside_the_candidate(served: Ser
     await expect(console.crew(wang)).to_contain_text("其中 1 单会因此超时")
 
 
-@pytest.mark.long
 async def test_nothing_jumps_under_the_pointer(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     calm = await asyncio.to_thread(town.report, category="no_heat", severity=1)
@@ -207,7 +202,6 @@ async def test_nothing_jumps_under_the_pointer(served: Served, browser: Browser)
     await expect(console.order(calm)).to_have_count(0)
 
 
-@pytest.mark.long
 async def test_a_crew_is_lent_to_another_zone(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, phone = await phone_of(served, browser, town, "王师傅")
@@ -227,7 +221,6 @@ async def test_a_crew_is_lent_to_another_zone(served: Served, browser: Browser) 
     assert phone.complaints == console.complaints == []
 
 
-@pytest.mark.long
 async def test_the_duty_manager_overrides_on_a_phone_at_night(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     wang, _ = await phone_of(served, browser, town, "王师傅")
@@ -250,7 +243,6 @@ async def test_the_duty_manager_overrides_on_a_phone_at_night(served: Served, br
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_a_lost_server_is_said_and_what_was_known_stays(served: Served, browser: Browser) -> None:
     town = await town_of(served)
     order = await asyncio.to_thread(town.report)
@@ -267,3 +259,33 @@ async def test_a_lost_server_is_said_and_what_was_known_stays(served: Served, br
     await expect(console.page.locator("[data-link=connected]")).to_be_visible(timeout=20_000)
     await console.page.mouse.move(900, 20)
     await expect(console.order(later)).to_be_visible()
+
+
+async def test_a_forgotten_shift_is_ended_from_the_console_and_the_phone_says_why(
+    served: Served, browser: Browser
+) -> None:
+    town = await town_of(served)
+    wang, phone = await phone_of(served, browser, town, "王师傅")
+    console = await dispatcher(served, browser, town)
+    await console.page.locator("[data-figure=idle]").click()
+    await console.crew(wang).click()
+    await expect(console.panel.locator("[data-since]")).to_contain_text("上的班，已")
+    await console.panel.locator("[data-shift]").focus()
+    await console.page.keyboard.press("Enter")
+    await expect(console.dialog).to_contain_text("他的手机会马上收到")
+    assert await barriers_in_both_lights(console.page) == []
+    await console.dialog.get_by_role("textbox").fill("连班十四小时")
+    await console.page.keyboard.press("Enter")
+    await expect(console.dialog).to_have_count(0)
+    await expect(console.panel.locator("[data-since]")).to_have_count(0)
+    await expect(console.panel).to_contain_text("休班")
+    await expect(phone.news).to_contain_text("调度员替您下了班")
+    await expect(phone.news).to_contain_text("连班十四小时")
+    await expect(phone.page.get_by_role("button", name="上班")).to_be_visible()
+    await console.panel.locator("[data-shift]").click()
+    await console.dialog.get_by_role("button", name="忘了打卡").click()
+    await expect(phone.news).to_contain_text("调度员替您上了班")
+    # Chromium's made-up position is told once; where the phone moves, it is told again.
+    await phone.context.set_geolocation({"longitude": HOME.lon, "latitude": HOME.lat + 1e-4, "accuracy": 12})
+    await expect(phone.page.locator("[data-where=known]")).to_be_visible()
+    assert phone.complaints == console.complaints == []

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.axe import barriers_in_both_lights
-from tests.browser.conftest import ADMIN, Served
+from tests.browser.conftest import Served
 from tests.browser.consoles import Console
 from tests.browser.town import CITY, HOME, Town
 
@@ -60,7 +60,7 @@ async def editor_of(console: Console) -> ZonesMap:
 async def test_a_zone_is_cut_and_new_orders_fall_right(served: Served, browser: Browser) -> None:
     town = await asyncio.to_thread(Town, served, FIRST)
     waiting = await asyncio.to_thread(town.report)
-    console = await Console.open(browser, served.url, ADMIN)
+    console = await Console.open(browser, served.url, served.admin)
     await expect(console.order(waiting)).to_be_visible()
     zones_map = await editor_of(console)
     assert await barriers_in_both_lights(console.page) == []
@@ -95,13 +95,12 @@ async def test_a_zone_is_cut_and_new_orders_fall_right(served: Served, browser: 
     assert console.complaints == []
 
 
-@pytest.mark.long
 async def test_a_zone_is_halved_by_keyboard_and_open_orders_follow_when_asked_to(
     served: Served, browser: Browser
 ) -> None:
     town = await asyncio.to_thread(Town, served, FIRST)
     orders = [await asyncio.to_thread(town.report, location={"lon": c.lon, "lat": c.lat}) for c in CITY.compounds[:60]]
-    console = await Console.open(browser, served.url, ADMIN)
+    console = await Console.open(browser, served.url, served.admin)
     await editor_of(console)
     await console.page.locator(f'[data-zone="{HOME.zone}"]').get_by_role("checkbox").focus()
     await console.page.keyboard.press(" ")
@@ -115,12 +114,11 @@ async def test_a_zone_is_halved_by_keyboard_and_open_orders_follow_when_asked_to
     assert f"{HOME.zone}-2" in zones
 
 
-@pytest.mark.long
 async def test_overlaps_are_told_before_saving_and_a_newer_map_is_not_overwritten(
     served: Served, browser: Browser
 ) -> None:
     await asyncio.to_thread(Town, served, FIRST)
-    console = await Console.open(browser, served.url, ADMIN)
+    console = await Console.open(browser, served.url, served.admin)
     await editor_of(console)
     twice = {
         **CITY.zones,
@@ -148,7 +146,6 @@ async def test_overlaps_are_told_before_saving_and_a_newer_map_is_not_overwritte
     assert "改名" in (await (await told.value).path()).read_text()
 
 
-@pytest.mark.long
 async def test_a_dispatcher_draws_and_checks_but_an_administrator_saves(served: Served, browser: Browser) -> None:
     town = await asyncio.to_thread(Town, served, FIRST)
     console = await Console.open(browser, served.url, await asyncio.to_thread(town.user, "dispatcher"))

@@ -7,7 +7,7 @@ import pytest
 from crew_client.protocol import GrabResult
 from dispatch import claims
 from dispatch.clockkeeper import ClockKeeper
-from dispatch.crews import set_shift
+from dispatch.crews import CrewChange, change_crew, set_shift
 from dispatch.orders import State
 from dispatch.overrides import OverrideIn
 from tests.integration.test_grabs_race import FIRST, Engines, background, two_engines
@@ -66,6 +66,22 @@ async def test_what_memory_has_right_is_written_at_once_and_told_without_reading
         assert engines.desks[0].mirror.state() == engines.desks[1].mirror.state()
         assert straight == [True]
         await engines.town.audit()
+
+
+async def test_a_crew_that_may_no_longer_do_the_work_does_not_win_though_memory_has_not_heard_of_it(
+    database: str, straight: list[bool]
+) -> None:
+    async with two_engines(database, FIRST) as engines:
+        town = engines.town
+        crew = await town.working("crew", 0, skills=("gas",))
+        order = await town.report(0, required_skills=("gas",))
+        async with Unread(engines):
+            change = CrewChange(skills=("electric",))
+            await town.run(lambda tx: change_crew(tx, crew, change, zones=(), actor="user:admin"))
+            assert await verdict(engines, crew, order) == "not_eligible"
+        assert straight == [False]
+        assert (await town.order(order)).state is State.OFFERED
+        await town.audit()
 
 
 async def test_a_crew_whose_shift_has_ended_elsewhere_does_not_win(database: str, straight: list[bool]) -> None:

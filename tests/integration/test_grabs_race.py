@@ -425,6 +425,20 @@ async def test_the_same_decline_at_both_engines_at_once_is_taken_once_and_answer
         assert reused.error == "id_reused"
 
 
+async def test_a_decline_that_came_too_late_keeps_its_answer_and_is_no_answer_to_a_later_cycle(database: str) -> None:
+    async with two_engines(database, SEALED) as engines:
+        crew, order = await engines.town.working("crew", 0), await engines.town.report(0)
+        await engines.caught_up()
+        await engines.word(order, OverrideIn(action="hold", reason="test"))
+        first = await engines.pair[0].crews.decline("town", crew, "late", order, None)
+        assert (first.state, first.error) == ("held", None)
+        await engines.word(order, OverrideIn(action="release", reason="test"))
+        assert await engines.pair[1].crews.decline("town", crew, "late", order, None) == first
+        assert not await engines.town.fetch("SELECT 1 FROM event WHERE city_id = $1 AND kind = 'order.declined'")
+        [row] = await engines.town.fetch("SELECT kind FROM crew_command WHERE city_id = $1")
+        assert row["kind"] == "decline", "it is no answer to any cycle"
+
+
 async def test_who_was_given_an_order_that_another_had_won_is_not_told_that_he_won_it(database: str) -> None:
     async with two_engines(database, FIRST) as engines:
         town = engines.town

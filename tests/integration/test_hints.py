@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from dispatch.access import Identity
+from dispatch.bus import Hint
 from dispatch.config import Settings
 from dispatch.engine import Engine
 from dispatch.http.crew_socket import CrewSession
@@ -140,6 +141,18 @@ async def test_a_crew_s_second_connection_replaces_the_first_also_where_its_hint
         await until(lambda: old.code == 4409, within_s=5)
         await asyncio.sleep(0.3)
         assert new.code is None, "the newer one stays"
+
+
+async def test_an_engine_that_names_a_connection_that_was_replaced_is_told_of_the_newer_one(town: Town) -> None:
+    await town.hire("crew", 0)
+    async with engines_of(town, town.settings) as (first, second):
+        old, new = await connect(first, "crew"), await connect(second, "crew")
+        await until(lambda: old.code == 4409, within_s=5)
+        told: list[tuple[str, str, str]] = []
+        second.bus.took = lambda *session: told.append(session)  # type: ignore[method-assign]
+        second._heard(Hint("first", sessions=(("town", "crew", first.sessions[("town", "crew")]),)))
+        assert told == [("town", "crew", second.sessions[("town", "crew")])], "it may have missed it when it was told"
+        assert new.code is None
 
 
 async def test_a_notification_tells_the_other_engine_at_once(town: Town) -> None:

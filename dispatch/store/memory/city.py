@@ -1,6 +1,6 @@
 """One city in memory: the edge that commits, and the transaction that steps see."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,8 +15,8 @@ from dispatch.store.crews import GrabRow
 from dispatch.store.database import Contended, TryAgain
 from dispatch.store.memory.crews import MemoryCrews
 from dispatch.store.memory.orders import MemoryOrders
-from dispatch.store.memory.tables import Tables
-from dispatch.store.tx import Settled, Tx, Versioned
+from dispatch.store.memory.tables import OrderRow, Tables
+from dispatch.store.tx import Settled, Tx, Win
 
 T = TypeVar("T")
 Step = Callable[[Tx], Coroutine[Any, Any, T]]
@@ -50,13 +50,13 @@ class MemoryTx(Tx):
             Logged(tables.last_seq, self.now, event.kind, event.actor, Raw(event.data), event.order, event.crew)
         )
 
-    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Versioned, Event]]) -> Settled:
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, Win]) -> Settled:
         """Write judged grabs, and what those at the places in `won` come to; nothing where a winner does not fit."""
         assert not self.events, "the events of a batch of grabs are numbered with it"
         tables = self._tables
-        for place, (changed, event) in sorted(won.items()):
+        for place, (changed, event, revision) in sorted(won.items()):
             row, crew = tables.orders.get(grabs[place].order), tables.crews.get(grabs[place].crew)
-            if row is None or crew is None or not _fits(row.order, crew, changed.version):
+            if row is None or crew is None or not _fits(row.order, crew, changed.version, revision):
                 return Settled(0, claimed=False)
             held = row.order.changed(
                 state=State.CLAIMED, crew=crew.id, claimed_by="grab", clocks=dict(changed.clocks), offer=None
@@ -67,9 +67,10 @@ class MemoryTx(Tx):
         return Settled(await self.crews.insert_grabs(self.now, grabs), claimed=True)
 
 
-def _fits(order: Order, crew: Crew, version: int) -> bool:
-    """Return whether an open order may fall to a crew, the order being one version back."""
-    return order.state is State.OFFERED and order.version == version - 1 and crew.on_shift and crew.load < crew.capacity
+def _fits(order: Order, crew: Crew, version: int, revision: int) -> bool:
+    """Return whether an open order may fall to a crew, the order being one version back and the crew unchanged."""
+    open_to_it = order.state is State.OFFERED and order.version == version - 1
+    return open_to_it and crew.on_shift and crew.load < crew.capacity and crew.revision == revision
 
 
 class MemoryCity:
@@ -105,6 +106,14 @@ class MemoryCity:
             except TryAgain:
                 continue
         raise Contended
+
+    def begin_with(self, crews: Iterable[Crew], orders: Iterable[Order]) -> None:
+        """Take over crews and orders as they stood somewhere else; no event tells of it."""
+        for crew in crews:
+            self.tables.put(self.tables.crews, crew.id, crew)
+        for order in orders:
+            self.tables.put(self.tables.orders, order.id, OrderRow.of(order))
+        self.tables.keep()
 
     def drain(self) -> list[Logged]:
         """Return the events since the last call, and forget them."""

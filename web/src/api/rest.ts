@@ -91,6 +91,7 @@ export interface CrewOut {
   position: Location | null;
   position_at: string | null;
   zones_lent?: string[];
+  shift_since?: string | null;
   position_age_s: number | null;
   score: number;
 }
@@ -110,6 +111,13 @@ export interface CrewChange {
   home_zone?: string | null;
   capacity?: number;
   zones_lent?: string[];
+}
+/**
+ * A dispatcher's word on a crew's shift; the reason is kept, and told to the crew.
+ */
+export interface ShiftIn {
+  on: boolean;
+  reason: string;
 }
 /**
  * A token, shown this once.

@@ -20,6 +20,8 @@ export interface Routes {
   "GET /crews": { path: {}; query: { limit?: number; cursor?: string }; body: never; answer: Schema.CrewPage };
   /** Change what a crew can do, where it belongs, and the zones that it is lent to. Roles: admin, dispatcher. */
   "PATCH /crews/{crew_id}": { path: { crew_id: string }; query: {}; body: Schema.CrewChange; answer: Schema.CrewOut };
+  /** Begin or end a crew's shift in its stead; the crew is told, and what it holds stays with it. Roles: admin, dispatcher. */
+  "POST /crews/{crew_id}/shift": { path: { crew_id: string }; query: {}; body: Schema.ShiftIn; answer: Schema.CrewOut };
   /** Issue a token for a crew; it is shown this once. Roles: admin. */
   "POST /crews/{crew_id}/tokens": { path: { crew_id: string }; query: {}; body: never; answer: Schema.TokenOut };
   /** Tell whose token this is. Roles: admin, crew, dispatcher, intake, monitor. */
