@@ -47,8 +47,9 @@ lint: $(TEST_STAMP) check-lock web
 	@tools/check-web $(BIN)/python
 
 storm: MINUTES ?= 100
+storm: OPERATIONS ?= 0
 storm: $(TEST_STAMP) web
-	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) --operations $(OPERATIONS) $(if $(SEED),--seed $(SEED))
 
 planted: $(TEST_STAMP) web
 	$(BIN)/pytest -rA tests/faults/test_planted.py

@@ -4,6 +4,7 @@ An engine shows its page at `/metrics` of its own port. A planner has no port fo
 of its own (`MetricsPort`).
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
@@ -68,6 +69,7 @@ class Metrics(ProcessMetrics):
             "qiangdan_progress_total", "Progress by word and outcome", ["to", "outcome"], registry=registry
         )
         self.sockets = Gauge("qiangdan_sockets", "Open sockets", ["kind"], registry=registry)
+        Gauge("qiangdan_tasks", "Tasks of the event loop that have not ended", registry=registry).set_function(_tasks)
         self.sockets_closed = Counter(
             "qiangdan_sockets_closed_total", "Sockets closed by us, by code", ["code"], registry=registry
         )
@@ -88,6 +90,13 @@ class Metrics(ProcessMetrics):
         )
         self.database_up = Gauge("qiangdan_database_up", "Whether the database answered lately", registry=registry)
         self.positions = Counter("qiangdan_positions_total", "Fixes received", registry=registry)
+
+
+def _tasks() -> float:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # asked for outside of a loop
+        return 0
 
 
 class PlannerMetrics(ProcessMetrics):

@@ -12,6 +12,7 @@ from time import monotonic
 
 import asyncpg
 
+from tests.faults.patience import Patience
 from tests.faults.proxy import Toxics
 from tests.faults.storm import Storm
 
@@ -19,6 +20,7 @@ Fault = Callable[[Storm, random.Random, float], Awaitable[None]]
 GONE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, asyncio.IncompleteReadError)
 FAULTS: dict[str, Fault] = {}
 DOWN_S = 2.0
+NOTICED_S = 10.0
 WRITES = (
     """INSERT INTO sign_in_code (code_hash, city_id, crew_id, issued_by, issued_at, expires_at)
        VALUES (gen_random_uuid()::text::bytea, 'default', 'x', 'x', now(), now())""",
@@ -126,15 +128,15 @@ async def crash_postgres_twice(storm: Storm, rng: random.Random, until: float) -
         storm.calm_until = monotonic() + DOWN_S + 3
         storm.installation.crash_postgres(DOWN_S)
         storm.count("postgres crashed")
-        await _until(storm.is_ready, wanted=False, what="ready without a database")
+        await _see(storm, ready=False, what="ready without a database")
         await asyncio.sleep(DOWN_S)
-        await _until(storm.is_ready, wanted=True, what="not ready though the database is back")
+        await _see(storm, ready=True, what="not ready though the database is back")
 
 
-async def _until(holds: Callable[[], Awaitable[bool]], *, wanted: bool, what: str) -> None:
-    give_up_at = monotonic() + 20
-    while await holds() is not wanted:
-        assert monotonic() < give_up_at, what
+async def _see(storm: Storm, *, ready: bool, what: str) -> None:
+    patience = Patience(storm.installation.workers)
+    while await storm.is_ready() is not ready:
+        assert not patience.over(NOTICED_S), f"{what} for {patience.granted_s:.1f} s"
         await asyncio.sleep(0.05)
 
 
@@ -176,7 +178,7 @@ async def cut_commits(storm: Storm, rng: random.Random, until: float) -> None:
     database = storm.installation.database
     try:
         while True:
-            database.cut_commit, database.lose_commit = rng.choice([0.002, 0.02, 0.1]), rng.choice([0.0, 0.01])
+            database.cut_commit, database.lose_commit = rng.choice([(0.02, 0.0), (0.1, 0.01), (0.0, 0.1), (0.1, 0.1)])
             if not await _pause(until, rng.uniform(1, 5)):
                 break
             database.cut_commit = database.lose_commit = 0.0

@@ -1,7 +1,8 @@
 """Round after round of combined faults: `python -m tests.faults.run --minutes N --seed S --out DIR`.
 
 Prints a line per round, keeps the totals in DIR/ledger.json, and ends with 1 at the first violation; the history and
-the logs of that round are kept. `--round K` does that round alone.
+the logs of that round are kept. `--round K` does that round alone; `--operations M` goes on after the minutes are over
+until so many were acknowledged.
 """
 
 import argparse
@@ -50,7 +51,7 @@ async def run(arguments: argparse.Namespace) -> int:
             again += f" --planted {arguments.planted}" if arguments.planted else ""
             print(f"again: python -m tests.faults.run {again} --out {out}", flush=True)
             return 1
-        if ledger.fault_minutes >= arguments.minutes:
+        if ledger.fault_minutes >= arguments.minutes and ledger.acknowledged >= arguments.operations:
             break
     return 0
 
@@ -59,6 +60,7 @@ def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5, help="minutes of faults, warm-ups and audits not counted")
+    parser.add_argument("--operations", type=int, default=0, help="go on until so many were acknowledged, too")
     parser.add_argument("--seed", type=int, default=random.randrange(1, 2**31))
     parser.add_argument("--out", type=Path, default=Path("storm-results"))
     parser.add_argument("--fault-s", type=float, default=150, help="seconds of faults in a round")

@@ -59,7 +59,7 @@ class Storm:
         self.consoles: list[Console] = []
         self.desks: list[Desk] = []
         self.followers: list[tuple[CityUnderTest, Recorder]] = []
-        self._http = httpx.AsyncClient(trust_env=False, verify=False, timeout=3)
+        self._http = httpx.AsyncClient(trust_env=False, verify=False, timeout=10)
         self._working: list[asyncio.Task[None]] = []
         self._asking: list[asyncio.Task[None]] = []
 

@@ -17,7 +17,7 @@ from tests.faults.ledger import Ledger
 ROOT = Path(__file__).parents[2]
 SECONDS = 40
 BUGS = {
-    "acknowledge_before_commit": ("kept", "slow_database,kill_engines,cut_commits"),
+    "acknowledge_before_commit": ("kept", "cut_commits"),
     "no_idempotency": ("verdicts", "disorder_commands,reset_clients"),
     "lease_only_alarm": ("alarms", "kill_keepers,two_lease_holders"),
     "version_check_left_out": ("overrides", "wrong_device_clocks"),

@@ -50,7 +50,7 @@ def live_through(seeds: Sequence[int]) -> Lived:
             seen["unknown outcomes"] += world.server.unheard
             if wrong:
                 return Lived(place, seen, (seed, wrong[0]))
-            if place % 20 == 19:
+            if place % 50 == 49:
                 gc.collect()
     finally:
         gc.unfreeze()

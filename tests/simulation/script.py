@@ -61,7 +61,7 @@ def write(seed: int) -> Script:
 
     actions = [action(rng.uniform(0, 0.6 * BUSY_S), "report") for _ in range(rng.choice((1, 2, 2, 3)))]
     actions += [action(0, kind) for kind in ("eager", "diligent") for _ in range(crews) if rng.random() < 0.4]
-    actions += [action(rng.uniform(0.3, BUSY_S), rng.choice(_OFTEN)) for _ in range(rng.randrange(3, 13))]
+    actions += [action(rng.uniform(0.3, BUSY_S), rng.choice(_OFTEN)) for _ in range(rng.randrange(3, 11))]
     actions += [action(rng.uniform(0.3, BUSY_S), rng.choice(_SELDOM)) for _ in range(rng.randrange(1, 6))]
     return Script(
         seed=seed,

@@ -111,8 +111,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)
         try:
             task = self.create_task(work)
-            while not task.done():
-                self._run_once()
+            self._go_on(task.done)
             task.result()
         finally:
             asyncio._set_running_loop(None)
@@ -122,30 +121,31 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)
         try:
             for _ in range(5):
-                going_on = [task for task in self._tasks if not task.done()]
-                for task in going_on:
-                    task.cancel()
-                while self._ready:
-                    self._run_once()
+                for task in self._tasks:
+                    if not task.done():
+                        task.cancel()
+                self._go_on(lambda: not self._ready)
         finally:
             asyncio._set_running_loop(None)
 
-    def _run_once(self) -> None:
+    def _go_on(self, over: Callable[[], bool]) -> None:
+        """Run what is ready, and where nothing is the next timer, round after round until it is over."""
         ready, timers = self._ready, self._timers
-        if not ready:
-            if not timers:
-                raise Stuck
-            when, _, call = heappop(timers)
-            if when > self._passed:
-                self._passed = when
-            ready.append(call)
-        for _ in range(len(ready)):
-            call = ready.popleft()
-            if not call._cancelled:
-                try:
-                    call._context.run(call._callback, *call._args)
-                except Exception as error:
-                    self._failed(f"{call._callback}: {error!r}")
+        while not over():
+            if not ready:
+                if not timers:
+                    raise Stuck
+                when, _, call = heappop(timers)
+                if when > self._passed:
+                    self._passed = when
+                ready.append(call)
+            for _ in range(len(ready)):
+                call = ready.popleft()
+                if not call._cancelled:
+                    try:
+                        call._context.run(call._callback, *call._args)
+                    except Exception as error:
+                        self._failed(f"{call._callback}: {error!r}")
 
 
 def elapsed() -> float:
