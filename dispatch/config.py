@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -111,6 +112,26 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 9471
 
 
+class BasemapSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the console's map is drawn on; without a `url` nothing but the zones, and no other host is asked.
+
+    `url` is a template of raster tiles with {z}, {x}, {y}, or ends in .pmtiles (raster, on a server that knows Range).
+    `datum` is the tiles': wgs84 (also CGCS2000, as Tianditu's), or gcj02 (Amap, Tencent), whose tiles are shifted.
+    """
+
+    url: Annotated[str, Meta(pattern=r"^(https?://[^\s'\";,]+|/[^\s'\";,]*)?$", max_length=1000)] = ""
+    attribution: Annotated[str, Meta(max_length=200)] = ""
+    datum: Literal["wgs84", "gcj02"] = "wgs84"
+    max_zoom: Annotated[int, Meta(ge=1, le=22)] = 18
+    tile_size: Literal[256, 512] = 256
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The other hosts that a page must be let ask: one, or none."""
+        parts = urlsplit(self.url)
+        return (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`.
 
@@ -138,6 +159,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     positions: PositionSettings = field(default_factory=PositionSettings)
     forecasts: ForecastSettings = field(default_factory=ForecastSettings)
     planner: PlannerSettings = field(default_factory=PlannerSettings)
+    basemap: BasemapSettings = field(default_factory=BasemapSettings)
 
     def __post_init__(self) -> None:
         for name, schemes in _URL_SCHEMES.items():

@@ -221,6 +221,8 @@ class Engine:
             self.metrics.offers.inc(len(data.offered.crews))
         if event.kind in ("clock.at_risk", "clock.breached"):
             self.metrics.alarms.labels(event.kind.removeprefix("clock."), "any").inc()
+        if event.kind == "crew.signed_out" and event.crew is not None:
+            self._sign_out(mirror.city.id, event.crew)
         freed = {data.lost.crew} if data is not None and data.lost is not None else set()
         if event.kind in ("order.resolved", "order.suspended") and event.crew is not None:
             freed.add(event.crew)
@@ -229,6 +231,15 @@ class Engine:
         for crew in freed:
             if crew in self.hub.crews[mirror.city.id]:
                 self.crews.join_open_later(mirror.city.id, crew)
+
+    def _sign_out(self, city: str, crew: str) -> None:
+        """Forget what is known of a crew's tokens and close its socket: who still has a good one comes back."""
+        self._tokens = {
+            token: known for token, known in self._tokens.items() if (known[0].city, known[0].subject) != (city, crew)
+        }
+        line = self.hub.crews[city].get(crew)
+        if line is not None:
+            line.close(1012, "sign in again")
 
     # Hints
 

@@ -11,18 +11,22 @@ Beside that it learns the city's forecasts now and then.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import msgspec
+from ulid import ULID
+
 from crew_client.protocol import Location
-from dispatch import planning
+from dispatch import planning, replans
 from dispatch.background import Background
 from dispatch.forecaster import Forecaster
 from dispatch.logs import configure_logs, logger
 from dispatch.metrics import MetricsPort, PlannerMetrics
 from dispatch.questions import knows_demand, question_of, settings_of, several
+from dispatch.replans import REPLANS, Replan, overtaken, replan_of, with_effect
 from dispatch.solvers import Solver, SolverFailed, make_solver
 from dispatch.store import TryAgain
 from dispatch.store.crews import CREWS
@@ -34,10 +38,11 @@ from optimizer.situation import Reported
 if TYPE_CHECKING:
     from dispatch.city import City
     from dispatch.config import Settings
+    from dispatch.crews import Crew
     from dispatch.orders import Order
     from dispatch.store import Tx
     from optimizer.dispatching import Dispatcher
-    from optimizer.rolling import Answer, Question
+    from optimizer.rolling import Answer, Due, Moved, Question
 
 EVERY_S = 0.25
 MOST = 100
@@ -58,6 +63,21 @@ class CityWatch:
         self.touched = False
         self.dispatcher: Dispatcher | None = None
         self.routes: dict[str, tuple[str, ...]] = {}
+
+
+def split(
+    moves: "Sequence[Moved]", in_hand: "Sequence[Order]", city: "City"
+) -> "tuple[tuple[Moved, ...], tuple[Moved, ...]]":
+    """Return the moves that the machine makes, and those that a zone's policy leaves to people."""
+    zones = {order.id: order.zone for order in in_hand}
+    asked = {moved.order for moved in moves if city.policy(zones.get(moved.order)).replans == "propose"}
+    return tuple(m for m in moves if m.order not in asked), tuple(m for m in moves if m.order in asked)
+
+
+def without(routes: "Mapping[str, tuple[Due, ...]]", undecided: "Sequence[Moved]") -> "Mapping[str, tuple[Due, ...]]":
+    """Return the routes of the crews that no undecided move concerns: theirs would hold what is not theirs."""
+    concerned = {crew for moved in undecided for crew in (moved.crew, moved.to)}
+    return {crew: stops for crew, stops in routes.items() if crew not in concerned}
 
 
 class Planner:
@@ -103,6 +123,7 @@ class Planner:
         del watch.reported[: -10 * MOST]  # nobody may ask for long: the newest say enough
         watch.reports += len(reported)
         watch.reported_until = reported[-1]["reported_at"] if reported else watch.reported_until
+        await self._withdraw(background, city_id, {order.id: order for order in in_hand})
         advising = settings.advise and (watch.reports >= settings.advise_after or knows_demand(city))
         rolling = several(in_hand)
         if not due and not rolling and not advising:
@@ -122,8 +143,12 @@ class Planner:
         )
         answer = await self._ask(question, settings.solve_s, city_id=city_id, kind=kind, due=len(due))
         if answer is None:
+            watch.touched = True  # asked again before long, also where nothing else happens
             return await self._nearest(background, city, due)
         watch.dispatcher, watch.reported = answer.dispatcher, []
+        moves, left_to_people = split(answer.moved, in_hand, city)
+        await self._propose(background, city, left_to_people, crews, in_hand, now)
+        answer = msgspec.structs.replace(answer, moved=moves, routes=without(answer.routes, left_to_people))
         return await self._do(background, city, watch, answer, found, advising=advising)
 
     async def _ask(self, question: "Question", seconds: float, *, city_id: str, kind: str, due: int) -> "Answer | None":
@@ -181,6 +206,38 @@ class Planner:
                 await self._try(background, city, "advice", f"advice {advice.crew}", step)
         return done
 
+    async def _withdraw(self, background: Background, city_id: str, in_hand: "Mapping[str, Order]") -> None:
+        """Take back what was proposed and is overtaken."""
+        async with background.db.connection() as conn:
+            known = [replan_of(row) for row in await conn.fetch(REPLANS["replans"], city_id)]
+        for replan in known:
+            if overtaken(replan, in_hand.get(replan.order)):
+                await background.do(city_id, replan.order, _withdraw(replan))
+
+    async def _propose(
+        self,
+        background: Background,
+        city: "City",
+        moves: "Sequence[Moved]",
+        crews: "Sequence[Crew]",
+        in_hand: "Sequence[Order]",
+        now: datetime,
+    ) -> None:
+        """Propose what is new among the moves that people decide, and take back what the plan no longer says."""
+        async with background.db.connection() as conn:
+            rows = await conn.fetch(REPLANS["replans"], city.id)
+        known = {row["order_id"]: replan_of(row) for row in rows}
+        dismissed = {row["order_id"] for row in rows if row["dismissed_at"] is not None}
+        for moved in moves:
+            before = known.pop(moved.order, None)
+            if before is None or (before.crew, before.to) != (moved.crew, moved.to):
+                bare = Replan(f"p{ULID()}", moved.order, moved.crew, moved.to, moved.why, now)
+                step = _put(with_effect(bare, crews, in_hand, city))
+                await background.do(city.id, moved.order, step)
+        for order_id, replan in known.items():
+            if order_id not in dismissed:
+                await background.do(city.id, order_id, _withdraw(replan))
+
     async def _tell_routes(self, background: Background, city: "City", watch: CityWatch, answer: "Answer") -> None:
         """Tell crews with several stops their order, where it is another than they were told last."""
         for crew_id, stops in answer.routes.items():
@@ -214,6 +271,21 @@ def _give(seen: "Order", crew_id: str, why: str) -> Step:
 def _move(order_id: str, crew_id: str, to: str, why: str) -> Step:
     async def step(tx: "Tx") -> bool:
         return await planning.move(tx, order_id, crew_id, to, why=why)
+
+    return step
+
+
+def _put(replan: Replan) -> Step:
+    async def step(tx: "Tx") -> bool:
+        return await replans.propose(tx, replan)
+
+    return step
+
+
+def _withdraw(replan: Replan) -> Step:
+    async def step(tx: "Tx") -> bool:
+        await replans.withdraw(tx, replan)
+        return True
 
     return step
 

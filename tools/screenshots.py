@@ -73,7 +73,7 @@ async def phone_pages(browser: Browser, city: DemoCity) -> None:
 
 async def console_pages(browser: Browser, city: DemoCity) -> None:
     """The dispatcher's console: the city, an order's candidates beside it, and the same at night."""
-    page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+    page = await browser.new_page(viewport={"width": 1360, "height": 800}, locale="zh-CN")
     await page.goto(f"{city.url}/console#token={city.tokens['console']}")
     await page.locator("[data-map=ready]").wait_for()
     rows = page.locator("[data-queue] [data-state=offered], [data-queue] [data-state=unzoned]")
@@ -89,6 +89,19 @@ async def console_pages(browser: Browser, city: DemoCity) -> None:
     await page.screenshot(path=IMAGES / "console-night.png")
 
 
+async def wallboard_pages(browser: Browser, city: DemoCity) -> None:
+    """The wallboard as it hangs in the room, and in the dark."""
+    page = await browser.new_page(viewport={"width": 1600, "height": 900}, locale="zh-CN")
+    await page.goto(f"{city.url}/sla#token={city.tokens['sla']}")
+    await page.locator("[data-share=arrival]").wait_for()
+    await page.locator("[data-clock]").first.wait_for(timeout=60_000)
+    await page.wait_for_timeout(1500)  # the charts have drawn themselves
+    await page.screenshot(path=IMAGES / "wallboard.png")
+    await page.get_by_role("button", name="换深色").click()
+    await page.wait_for_timeout(1000)
+    await page.screenshot(path=IMAGES / "wallboard-night.png")
+
+
 async def side_by_side(browser: Browser, pictures: list[bytes], file: Path) -> None:
     """Write several pictures as one."""
     page = await browser.new_page(viewport={"width": 390 * len(pictures), "height": 790})
@@ -100,7 +113,12 @@ async def side_by_side(browser: Browser, pictures: list[bytes], file: Path) -> N
     await page.close()
 
 
-PICTURES: tuple[Callable[[Browser, DemoCity], Awaitable[None]], ...] = (start_page, phone_pages, console_pages)
+PICTURES: tuple[Callable[[Browser, DemoCity], Awaitable[None]], ...] = (
+    start_page,
+    phone_pages,
+    wallboard_pages,
+    console_pages,
+)
 
 
 async def take(city: DemoCity) -> None:

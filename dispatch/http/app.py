@@ -11,7 +11,7 @@ from sanic.response import json, raw
 
 from dispatch import errors
 from dispatch.errors import DispatchError, Unavailable
-from dispatch.http import alarms, orders, people, period, phones, reports, sla, wallboard, zones
+from dispatch.http import alarms, orders, people, period, phones, replans, reports, sla, wallboard, zones
 from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
@@ -34,7 +34,7 @@ log = logger("http")
 def all_routes() -> Routes:
     """Return every route under `/api/v1`."""
     together = Routes()
-    for module in (zones, people, phones, reports, orders, sla, wallboard, alarms, period):
+    for module in (zones, people, phones, reports, orders, replans, sla, wallboard, alarms, period):
         together.table.extend(module.routes.table)
     return together
 

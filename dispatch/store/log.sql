@@ -71,6 +71,14 @@ SELECT city_id, role, subject FROM token WHERE token_hash = $1
 -- name: insert_token: a token, by its hash alone
 INSERT INTO token (token_hash, city_id, role, subject) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 
+-- name: tokens_of: the tokens of a user or crew, by the beginning of their hashes
+SELECT left(encode(token_hash, 'hex'), 16) AS token_id, created_at FROM token
+WHERE city_id = $1 AND role = $2 AND subject = $3 ORDER BY created_at, token_id
+
+-- name: revoke_tokens: tokens of a user or crew that are good no more, all of them where none is named
+DELETE FROM token WHERE city_id = $1 AND role = $2 AND subject = $3
+    AND ($4::text IS NULL OR left(encode(token_hash, 'hex'), 16) = $4) RETURNING token_hash
+
 -- name: insert_account: a user with a role
 INSERT INTO account (city_id, user_id, name, role) VALUES ($1, $2, $3, $4)
 

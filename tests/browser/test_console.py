@@ -289,3 +289,24 @@ async def test_a_forgotten_shift_is_ended_from_the_console_and_the_phone_says_wh
     await phone.context.set_geolocation({"longitude": HOME.lon, "latitude": HOME.lat + 1e-4, "accuracy": 12})
     await expect(phone.page.locator("[data-where=known]")).to_be_visible()
     assert phone.complaints == console.complaints == []
+
+
+async def test_an_administrator_signs_a_phone_in_by_qr_code_and_out_when_it_is_lost(
+    served: Served, browser: Browser
+) -> None:
+    town = await town_of(served)
+    wang, phone = await phone_of(served, browser, town, "王师傅")
+    console = await Console.open(browser, served.url, served.admin)
+    await console.page.locator("[data-figure=idle]").click()
+    await console.crew(wang).click()
+    await console.panel.locator("[data-sign-ins]").click()
+    await console.dialog.locator("[data-make-link]").click()
+    await expect(console.dialog.get_by_role("img", name="登录二维码")).to_be_visible()
+    assert await barriers_in_both_lights(console.page) == []
+    lost = console.dialog.locator("[data-token]")
+    await lost.get_by_role("button", name="作废").click()
+    await expect(phone.link("connected")).to_be_visible()
+    await lost.get_by_role("button", name="再按一次确定").click()
+    await expect(lost).to_have_count(0)
+    await expect(phone.page.get_by_label("令牌")).to_be_visible(timeout=15_000)
+    assert console.complaints == []

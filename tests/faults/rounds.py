@@ -234,5 +234,10 @@ async def _judge(history: History, outcome: Outcome) -> None:
 
 
 def _tracebacks(folder: Path) -> list[str]:
-    """Return the logs in which a process has shown a traceback."""
-    return [f"log: a traceback in {log}" for log in sorted(folder.glob("*.log")) if "Traceback" in log.read_text()]
+    """Return what processes have logged with a traceback: nobody foresaw it."""
+    found = []
+    for log in sorted(folder.glob("*.log")):
+        for line in log.read_text().splitlines():
+            if "Traceback" in line or ('"level":"error"' in line and '"exc_type"' in line):
+                found.append(f"log: {line[:600]}")
+    return found[:10]

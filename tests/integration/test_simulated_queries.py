@@ -9,6 +9,7 @@ import pytest
 
 from dispatch.cities import bare_city
 from dispatch.config import Settings
+from dispatch.replans import REPLANS
 from dispatch.store.crews import CREWS
 from dispatch.store.orders import ORDERS
 from dispatch.store.tx import LOG
@@ -69,6 +70,7 @@ async def test_a_question_has_the_same_answer_in_memory(clocked: tuple[ClockedDa
         ORDERS["due_alarms"]: [(begun,), (later,)],
         ORDERS["reported_since"]: [("town", begun, MOST)],
         CREWS["find_crews"]: [("town", None), ("town", list(NAMES[:2]))],
+        REPLANS["replans"]: [("town",)],
         CREWS["positions_since"]: [(begun - timedelta(hours=1),), (clock.now,)],
     }
     answered = 0

@@ -14,6 +14,7 @@ from dispatch import forecasts
 from dispatch.crews import Crew
 from dispatch.events import Logged
 from dispatch.orders import OPEN, WITH_CREW, Order, State
+from dispatch.replans import REPLANS
 from dispatch.store.crews import CREWS
 from dispatch.store.memory import Tables
 from dispatch.store.memory.tables import OrderRow
@@ -188,5 +189,6 @@ QUERIES: dict[str, Callable[..., Rows]] = {
     ORDERS["reported_since"]: _reported_since,
     CREWS["find_crews"]: _find_crews,
     CREWS["positions_since"]: _positions_since,
+    REPLANS["replans"]: lambda tables, _: [],  # the zones' policy leaves moves to the machine
     forecasts.FORECASTS["newest"]: lambda tables: [],
 }

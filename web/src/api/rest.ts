@@ -126,6 +126,32 @@ export interface TokenOut {
   token: string;
 }
 /**
+ * The tokens of a crew, the oldest first.
+ */
+export interface TokenPage {
+  items: IssuedToken[];
+  next?: string | null;
+}
+/**
+ * A token that was issued: an `id` to name it by (the beginning of its hash), never the token itself.
+ */
+export interface IssuedToken {
+  id: string;
+  issued_at: string;
+}
+/**
+ * Which token becomes void, by its `id` of the list; null means every one.
+ */
+export interface RevokeIn {
+  token?: string | null;
+}
+/**
+ * How many tokens became void.
+ */
+export interface Revocation {
+  revoked: number;
+}
+/**
  * A page of crews.
  */
 export interface CrewPage {
@@ -516,6 +542,36 @@ export interface OverrideResult {
 export interface EventPage {
   items: EventOut[];
   last: number;
+}
+/**
+ * What waits for a word, the oldest first.
+ */
+export interface ReplanPage {
+  items: Replan[];
+  next?: string | null;
+}
+/**
+ * A proposed move of `order` from `crew` to `to`, and the plan's reason.
+ *
+ *     Foreseen when it was proposed: `to` is at the door in `arrives_s`, where `crew` needs `instead_of_s`; None where
+ *     that is not known. `delays` has the orders of `to` that come later for it.
+ */
+export interface Replan {
+  id: string;
+  order: string;
+  crew: string;
+  to: string;
+  reason: string;
+  proposed_at: string;
+  arrives_s?: number | null;
+  instead_of_s?: number | null;
+  delays?: Delay[];
+}
+/**
+ * Why not, where somebody says so; it is kept.
+ */
+export interface DismissIn {
+  reason?: string | null;
 }
 /**
  * The clocks of the orders reported in a time; `all` has each clock over every zone, on each page.
