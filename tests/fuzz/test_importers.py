@@ -15,7 +15,7 @@ from tests.fuzz.engine import minutes
 from tests.fuzz.importers import TARGETS, seeds
 
 EXAMPLES = 60
-RUNS = 2_000
+RUNS = 1_000
 SEEDS = seeds()
 
 ODD = st.one_of(
