@@ -1,4 +1,4 @@
-"""A configured basemap under the console's map: asked for from that host alone, named, moved where its datum differs."""
+"""A configured basemap under the console's map: asked of that host alone, named, moved where its datum differs."""
 
 import asyncio
 import threading
