@@ -1,4 +1,4 @@
-"""A configured basemap under the console's map: asked of that host alone, named, moved where its datum is another."""
+"""A configured basemap under the console's map: asked of that host alone, named, moved where its datum differs."""
 
 import asyncio
 import threading

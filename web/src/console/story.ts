@@ -119,7 +119,7 @@ const visits: Record<string, (data: Data, crew: string, actor: string, names: Na
     const eta = /(\d+) s$/.exec(reason)?.[1];
     return plain(told.value.assignedByMachine(crew), words(eta ? told.value.machineWhy(durationText(Number(eta))) : reason), "good");
   },
-  declined: (data, _crew, _actor, names) => plain(told.value.declined(names.crew(data.by as string)), words(data.reason)),
+  declined: (data, _crew, _actor, names) => plain(told.value.declined(names.crew(data.by as string)), words(typeof data.reason === "string" ? wordFor(told.value.declineWhy, data.reason) : "")),
   handed_back: (data, _crew, _actor, names) => {
     const lost = data.lost as { crew?: string } | undefined;
     return plain(told.value.handedBack(names.crew(lost?.crew)), words(wordFor(told.value.handBack, data.reason as string)), "warn");
