@@ -223,7 +223,7 @@ class CrewClient:
         )
 
     async def shift(self, on: bool) -> None:
-        """Begin or end the shift: now, or when next online, and restated on each reconnect."""
+        """Begin or end the shift: now, or when next online, and said again on a reconnect until the server has it."""
         self._check_open()
         self._session.put_shift(Shift(on=on))
         self._link.wake()

@@ -18,6 +18,7 @@ from crew_client.protocol import (
     Order,
     Revoked,
     Route,
+    ShiftChanged,
     Stop,
     Updated,
     Welcome,
@@ -26,7 +27,7 @@ from crew_client.protocol import (
 HELD_STATES = frozenset({"claimed", "en_route", "arrived", "suspended"})
 """An order in one of these is work of the crew that it names; after `resolved` it is history."""
 
-LoggedMessage = Offer | OfferClosed | Assigned | Revoked | Updated | Route | Advice
+LoggedMessage = Offer | OfferClosed | Assigned | Revoked | Updated | Route | Advice | ShiftChanged
 
 
 class Mirror:
@@ -40,6 +41,7 @@ class Mirror:
         self.orders: dict[str, Order] = {}
         self.route: tuple[Stop, ...] = ()
         self.waiting_place: Location | None = None
+        self.on_shift = False
         self._declined: dict[str, datetime] = {}
 
     def welcome(self, message: Welcome) -> None:
@@ -47,6 +49,7 @@ class Mirror:
         resumed = message.resumed and self.seq is not None
         self.crew = message.crew
         self.epoch = message.epoch
+        self.on_shift = message.on_shift
         if resumed:
             return
         self.seq = message.seq
@@ -87,6 +90,8 @@ class Mirror:
                 self.route = stops
             case Advice(location=place):
                 self.waiting_place = place
+            case ShiftChanged(on=on):
+                self.on_shift = on
         return True
 
     def decline(self, order_id: str, closes_at: datetime) -> None:

@@ -9,7 +9,8 @@ A session outlives its connections:
 
 Commands (grab, decline, progress) are owed until they have their verdict: after a reconnect they go out again with
 the same id, and the server answers the same id with the same verdict. Shift and position are states: only the newest
-counts, and it is restated on each connection. Never fold a message without seq into the mirror: a verdict that was
+counts. The position is restated on each connection, the shift until the log has said it: later it is the server's to
+know, since a dispatcher may have ended it. Never fold a message without seq into the mirror: a verdict that was
 repeated may be older than what the log has said since.
 """
 
@@ -35,6 +36,7 @@ from crew_client.protocol import (
     ProgressAck,
     ProtocolError,
     Shift,
+    ShiftChanged,
     ToCrew,
     Welcome,
     decode_from_crew,
@@ -70,13 +72,17 @@ class Session:
     def __init__(self) -> None:
         self.mirror = Mirror()
         self.online = False
-        self.on_shift = False
         self.server_ahead = timedelta(0)
         self._owed: dict[str, _Owed] = {}
         self._outbox: list[FromCrew] = []
         self._shift: Shift | None = None
         self._position: Position | None = None
         self._position_due = False
+
+    @property
+    def on_shift(self) -> bool:
+        """Whether the crew is on shift: as it said last, until the log says so or otherwise."""
+        return self.mirror.on_shift if self._shift is None else self._shift.on
 
     @property
     def owed(self) -> tuple[Command, ...]:
@@ -93,7 +99,8 @@ class Session:
             case Welcome():
                 self.mirror.welcome(message)
                 self.server_ahead = message.server_time - now
-                self.on_shift = message.on_shift if self._shift is None else self._shift.on
+                if self._shift is not None and self._shift.on == message.on_shift:
+                    self._shift = None
                 self._come_online()
                 return Received(new=True)
             case GrabResult() | ProgressAck():
@@ -106,6 +113,10 @@ class Session:
                 return Received(new=True)
             case Pong():
                 return Received(new=False)
+            case ShiftChanged(on=on, by=by):
+                if self._shift is not None and (by == "dispatcher" or on == self._shift.on):
+                    self._shift = None
+                return Received(new=self.mirror.fold(message))
             case _:
                 return Received(new=self.mirror.fold(message))
 
@@ -128,9 +139,9 @@ class Session:
         self._outbox = [message for message in self._outbox if getattr(message, "id", None) != command_id]
 
     def put_shift(self, shift: Shift) -> None:
-        """Set whether the crew is on shift, now and after each reconnect."""
-        self._shift = shift
-        self.on_shift = shift.on
+        """Set whether the crew is on shift, said again after a reconnect until the log has it."""
+        if not (self.online and self._shift is None and shift.on == self.mirror.on_shift):
+            self._shift = shift
         if self.online:
             self._outbox.append(shift)
 

@@ -3,6 +3,7 @@
 Tokens are random and long, so their SHA-256 is kept and nothing else; who reads the database cannot use them.
 """
 
+from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Literal
@@ -59,6 +60,13 @@ async def issue_token(
     token = token or new_token()
     await conn.execute(LOG["insert_token"], hash_of(token), city_id, role, subject)
     return token
+
+
+class IssuedToken(Struct, frozen=True):
+    """A token that was issued: an `id` to name it by (the beginning of its hash), never the token itself."""
+
+    id: str
+    issued_at: datetime
 
 
 async def ensure_admin_token(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, token: str) -> None:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -98,6 +99,7 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     A search takes `solve_s`; a city in which something happened is planned anew after `debounce_s`. If `advise` is set,
     idle crews are advised where to wait, once `advise_after` reports were seen, at most `moves_per_hour` times each.
     The solver starts with the first question, or `warm_up_after_s` after the planner: a start is busy enough.
+    Prometheus finds it at `metrics_host` and `metrics_port` (0: nowhere), where it holds the lease.
     """
 
     solve_s: Annotated[float, Meta(gt=0, le=60)] = 0.3
@@ -106,6 +108,28 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     advise_after: Annotated[int, Meta(ge=0, le=1_000_000)] = 50
     moves_per_hour: Annotated[float, Meta(ge=0, le=60)] = 2.0
     warm_up_after_s: Seconds = 8.0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 9471
+
+
+class BasemapSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the console's map is drawn on; without a `url` nothing but the zones, and no other host is asked.
+
+    `url` is a template of raster tiles with {z}, {x}, {y}, or ends in .pmtiles (raster, on a server that knows Range).
+    `datum` is the tiles': wgs84 (also CGCS2000, as Tianditu's), or gcj02 (Amap, Tencent), whose tiles are shifted.
+    """
+
+    url: Annotated[str, Meta(pattern=r"^(https?://[^\s'\";,]+|/[^\s'\";,]*)?$", max_length=1000)] = ""
+    attribution: Annotated[str, Meta(max_length=200)] = ""
+    datum: Literal["wgs84", "gcj02"] = "wgs84"
+    max_zoom: Annotated[int, Meta(ge=1, le=22)] = 18
+    tile_size: Literal[256, 512] = 256
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The other hosts that a page must be let ask: one, or none."""
+        parts = urlsplit(self.url)
+        return (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -135,6 +159,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     positions: PositionSettings = field(default_factory=PositionSettings)
     forecasts: ForecastSettings = field(default_factory=ForecastSettings)
     planner: PlannerSettings = field(default_factory=PlannerSettings)
+    basemap: BasemapSettings = field(default_factory=BasemapSettings)
 
     def __post_init__(self) -> None:
         for name, schemes in _URL_SCHEMES.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crew_client.protocol import HandBack, Progress, ProgressAck
 from dispatch import crews as crew_steps
 from dispatch import grabs, offers, visits
+from dispatch.crews import ShiftWord
 from dispatch.errors import Unavailable
 from dispatch.mirror import Mirror
 from dispatch.store.crews import Fix
@@ -35,12 +36,16 @@ class CrewCommands:
         """Judge a sealed window at once where everybody has answered."""
         await self._engine.run(city_id, lambda tx: grabs.close_window(tx, order_id, complete=True))
 
-    async def set_shift(self, city_id: str, crew_id: str, on: bool, fix: Fix | None) -> None:
-        """Begin or end a shift, and offer the crew what is open to it then."""
+    async def set_shift(
+        self, city_id: str, crew_id: str, on: bool, *, fix: Fix | None = None, word: ShiftWord | None = None
+    ) -> None:
+        """Begin or end a shift, by the crew's word or a dispatcher's, and offer the crew what is open to it then."""
         desk = await self._engine.desk(city_id)
         if not on:
             self._engine.positions.forget(city_id, crew_id)
-        await self._engine.run(city_id, lambda tx: crew_steps.set_shift(tx, crew_id, on, fix=fix), repeatable=True)
+        await self._engine.run(
+            city_id, lambda tx: crew_steps.set_shift(tx, crew_id, on, fix=fix, word=word), repeatable=True
+        )
         await desk.relay.catch_up()
         if on and fix is not None:
             self._engine.positions.hear(desk.mirror, fix)

@@ -145,16 +145,27 @@ def hours_on_shift(crew: Crew, now: datetime) -> float:
     return max((now - crew.shift_since) / timedelta(hours=1), 0.25)
 
 
-async def set_shift(tx: "Tx", crew_id: str, on: bool, *, fix: "Fix | None" = None) -> None:
-    """Begin or end a crew's shift; a repeated word changes nothing. `fix` is where the crew is as it begins.
+class ShiftWord(Struct, frozen=True):
+    """A dispatcher's word on a crew's shift: who says it (`actor`), and why."""
 
-    Whereabouts belong to the shift: they are forgotten when it ends.
+    actor: str
+    reason: str
+
+
+async def set_shift(
+    tx: "Tx", crew_id: str, on: bool, *, fix: "Fix | None" = None, word: ShiftWord | None = None
+) -> None:
+    """Begin or end a crew's shift, by its own word or a dispatcher's; a repeated word changes nothing.
+
+    `fix` is where the crew is as it begins. Whereabouts belong to the shift: they are forgotten when it ends. What the
+    crew holds stays with it.
     """
     crew = await tx.crews.lock_one(crew_id)
     if crew.on_shift != on:
         await tx.crews.set_shift(crew_id, on, tx.now)
         kind = "crew.shift_started" if on else "crew.shift_ended"
-        tx.record(Event.of_crew(kind, crew_id, actor=f"crew:{crew_id}"))
+        said = {"on": on, "by": "dispatcher" if word else "crew", "reason": word.reason if word else None}
+        tx.record(Event.of_crew(kind, crew_id, actor=word.actor if word else f"crew:{crew_id}", **said))
     if not on:
         await tx.crews.forget_position(crew_id)
     elif fix is not None:

@@ -13,7 +13,12 @@ from dispatch.events import Logged
 from dispatch.mirror import LiveOrder, OrderData
 
 CONCERNS_ITS_CREW = frozenset({"claimed", "en_route", "arrived", "suspended", "resolved"})
-OF_A_CREW = {"crew.routed": "route", "crew.advised": "advice"}
+OF_A_CREW = {
+    "crew.routed": "route",
+    "crew.advised": "advice",
+    "crew.shift_started": "shift_changed",
+    "crew.shift_ended": "shift_changed",
+}
 """Events of a crew that it is told of, in a frame of this type with the members of the event's data."""
 _encoder = msgspec.json.Encoder()
 
@@ -105,6 +110,8 @@ def crew_delivery(event: Logged) -> Delivery | None:
     if name is None or event.crew is None:
         return None
     members = bytes(event.data).decode()[1:]
+    if members == "}":
+        return None  # a shift of before its event said more
     return Delivery(event.crew, event.seq, f'{{"type":"{name}","seq":{event.seq},{members}', "")
 
 

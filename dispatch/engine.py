@@ -183,12 +183,10 @@ class Engine:
             mirror.city = await load_city(conn, mirror.city.id, self.settings, self.travel)
 
     async def _read(self, desk: CityDesk) -> None:
-        """Follow a city's log: at every hint, and once a second in any case."""
+        """Follow a city's log: at every hint, and where the poll finds more in it than is told here."""
         city = desk.mirror.city.id
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await desk.look.wait()
+            await desk.look.wait()
             desk.look.clear()
             try:
                 await desk.relay.catch_up()
@@ -223,6 +221,8 @@ class Engine:
             self.metrics.offers.inc(len(data.offered.crews))
         if event.kind in ("clock.at_risk", "clock.breached"):
             self.metrics.alarms.labels(event.kind.removeprefix("clock."), "any").inc()
+        if event.kind == "crew.signed_out" and event.crew is not None:
+            self._sign_out(mirror.city.id, event.crew)
         freed = {data.lost.crew} if data is not None and data.lost is not None else set()
         if event.kind in ("order.resolved", "order.suspended") and event.crew is not None:
             freed.add(event.crew)
@@ -231,6 +231,15 @@ class Engine:
         for crew in freed:
             if crew in self.hub.crews[mirror.city.id]:
                 self.crews.join_open_later(mirror.city.id, crew)
+
+    def _sign_out(self, city: str, crew: str) -> None:
+        """Forget what is known of a crew's tokens and close its socket: who still has a good one comes back."""
+        self._tokens = {
+            token: known for token, known in self._tokens.items() if (known[0].city, known[0].subject) != (city, crew)
+        }
+        line = self.hub.crews[city].get(crew)
+        if line is not None:
+            line.close(1012, "sign in again")
 
     # Hints
 
@@ -293,7 +302,7 @@ class Engine:
             else:
                 lag = row["last_seq"] - desk.mirror.seq
                 self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
-                if lag > 0:
+                if lag > 0 or desk.relay.behind:
                     desk.look.set()
         for city, crew in await self.positions.hear_others({city: d.mirror for city, d in self.desks.items()}):
             self.crews.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it

@@ -151,7 +151,7 @@ def snapshot(mirror: Mirror, line: ConsoleLine, *, server_time: Any) -> str:
 
 
 class CrewRow(Struct, frozen=True):
-    """A crew as consoles see it; `position` is the last fix, received at `position_at`."""
+    """A crew as consoles see it, on shift since `shift_since`, `position` being its last fix."""
 
     id: str
     name: str
@@ -163,6 +163,7 @@ class CrewRow(Struct, frozen=True):
     position: Location | None
     position_at: datetime | None
     zones_lent: tuple[str, ...] = ()
+    shift_since: datetime | None = None
 
 
 def crew_row(crew: Crew) -> CrewRow:
@@ -178,4 +179,5 @@ def crew_row(crew: Crew) -> CrewRow:
         position=crew.position,
         position_at=crew.position_at,
         zones_lent=crew.zones_lent,
+        shift_since=crew.shift_since if crew.on_shift else None,
     )

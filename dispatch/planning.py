@@ -98,7 +98,7 @@ async def give(tx: "Tx", seen: Order, crew_id: str, *, why: str) -> bool:
     return True
 
 
-async def move(tx: "Tx", order_id: str, crew_id: str, to: str, *, why: str) -> bool:
+async def move(tx: "Tx", order_id: str, crew_id: str, to: str, *, why: str, actor: str = ACTOR) -> bool:
     """Take an order from the crew that was told of it and give it to another; return whether it was done.
 
     It is not where the crew has begun by now, or accepted it in whatever way, or the other has no room. A grab that
@@ -117,7 +117,7 @@ async def move(tx: "Tx", order_id: str, crew_id: str, to: str, *, why: str) -> b
     members = {
         name: {"crew": crew, "by": "optimizer", "reason": why} for name, crew in (("lost", crew_id), ("given", to))
     }
-    tx.record(Event.of_order("order.assigned", held, actor=ACTOR, **members))
+    tx.record(Event.of_order("order.assigned", held, actor=actor, **members))
     return True
 
 

@@ -22,7 +22,8 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     and 2n. `assign_after_s` is when the optimizer assigns what nobody won, or earlier where the deadline asks for it.
     `leave_to_grabs` is `always`, or `when_safe`: then only crews near enough are asked (`near_enough_to_grab`), and the
     machine has at once what the first circle would serve badly (`safe_to_grab`). That costs technicians their choice,
-    and residents less waiting; docs/optimizer.md has figures.
+    and residents less waiting; docs/optimizer.md has figures. `replans` says whether a better plan moves work that a
+    crew was told of and has not begun (`apply`), or proposes the move to a dispatcher (`propose`).
     """
 
     mode: Literal["first", "sealed"] = "sealed"
@@ -32,6 +33,7 @@ class GrabPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     ring_s: Annotated[tuple[Seconds, ...], Meta(min_length=2, max_length=2)] | Seconds = (15.0, 30.0)
     assign_after_s: Seconds = 60.0
     leave_to_grabs: Literal["always", "when_safe"] = "always"
+    replans: Literal["apply", "propose"] = "apply"
 
     @property
     def rings(self) -> tuple[float, float]:

@@ -129,6 +129,11 @@ class Relay:
         self._reading = asyncio.Lock()
         self._zones_due = False
 
+    @property
+    def behind(self) -> bool:
+        """Whether something that the log told is still to be read: a new map, when the database was away."""
+        return self._zones_due
+
     async def catch_up(self) -> int:
         """Read to the end of the log and tell everybody; return how many events that were.
 

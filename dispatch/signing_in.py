@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from dispatch.access import hash_of, issue_token
 from dispatch.errors import LinkGone, NotFound
+from dispatch.events import Event
 from dispatch.store.sql import load
 from dispatch.store.tx import LOG
 
@@ -64,3 +65,18 @@ async def exchange(tx: "Tx", given: SignInIn) -> SignInOut:
     token = await issue_token(tx.conn, tx.city_id, role="crew", subject=row["crew_id"], token=f"qd_{text}")
     await tx.conn.execute(PHONES["use_code"], hash_of(given.code), device, tx.now)
     return SignInOut(token, row["crew_id"], row["name"])
+
+
+async def sign_out(tx: "Tx", crew_id: str, token_id: str | None, *, actor: str) -> int:
+    """Make one of a crew's tokens void, or all of them, and its links; return how many tokens that were.
+
+    Raises `NotFound` where there is no such crew or token. The event lets every engine close the crew's socket.
+    """
+    if await tx.conn.fetchval(LOG["find_crew_id"], tx.city_id, crew_id) is None:
+        raise NotFound(f"no crew {crew_id} in this city")
+    gone = await tx.conn.fetch(LOG["revoke_tokens"], tx.city_id, "crew", crew_id, token_id)
+    if token_id is not None and not gone:
+        raise NotFound(f"crew {crew_id} has no token {token_id}")
+    await tx.conn.execute(PHONES["drop_codes"], tx.city_id, crew_id)
+    tx.record(Event.of_crew("crew.signed_out", crew_id, actor=actor, token=token_id))
+    return len(gone)

@@ -15,13 +15,15 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 from playwright.async_api import Browser, TimeoutError, async_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "img"
+SMALL: Any = {"type": "jpeg", "quality": 85}
+"""Of a page with a map or many words, which as PNG has 300 KB."""
 PHONE = {"viewport": {"width": 412, "height": 839}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 
 
@@ -73,20 +75,31 @@ async def phone_pages(browser: Browser, city: DemoCity) -> None:
 
 async def console_pages(browser: Browser, city: DemoCity) -> None:
     """The dispatcher's console: the city, an order's candidates beside it, and the same at night."""
-    page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+    page = await browser.new_page(viewport={"width": 1360, "height": 800}, locale="zh-CN")
     await page.goto(f"{city.url}/console#token={city.tokens['console']}")
     await page.locator("[data-map=ready]").wait_for()
     rows = page.locator("[data-queue] [data-state=offered], [data-queue] [data-state=unzoned]")
     await rows.first.click()
     await page.locator("[data-follows]").first.wait_for()
     await page.wait_for_timeout(1500)  # the map moves to the order
-    await page.screenshot(path=IMAGES / "console.png")
+    await page.get_by_role("button", name="全城").click()
+    await page.wait_for_timeout(1500)
+    await page.screenshot(path=IMAGES / "console.jpg", **SMALL)
     await page.emulate_media(color_scheme="dark")
     await page.get_by_role("tab", name="经过").click()
     await page.locator("[data-panel] time").first.wait_for()
-    await page.get_by_role("button", name="全城").click()
-    await page.wait_for_timeout(1500)
-    await page.screenshot(path=IMAGES / "console-night.png")
+    await page.wait_for_timeout(1000)
+    await page.screenshot(path=IMAGES / "console-night.jpg", **SMALL)
+
+
+async def wallboard_pages(browser: Browser, city: DemoCity) -> None:
+    """The wallboard as it hangs in the room."""
+    page = await browser.new_page(viewport={"width": 1600, "height": 900}, locale="zh-CN")
+    await page.goto(f"{city.url}/sla#token={city.tokens['sla']}")
+    await page.locator("[data-share=arrival]").wait_for()
+    await page.locator("[data-clock]").first.wait_for(timeout=60_000)
+    await page.wait_for_timeout(1500)  # the charts have drawn themselves
+    await page.screenshot(path=IMAGES / "wallboard.jpg", **SMALL)
 
 
 async def side_by_side(browser: Browser, pictures: list[bytes], file: Path) -> None:
@@ -100,7 +113,12 @@ async def side_by_side(browser: Browser, pictures: list[bytes], file: Path) -> N
     await page.close()
 
 
-PICTURES: tuple[Callable[[Browser, DemoCity], Awaitable[None]], ...] = (start_page, phone_pages, console_pages)
+PICTURES: tuple[Callable[[Browser, DemoCity], Awaitable[None]], ...] = (
+    start_page,
+    phone_pages,
+    wallboard_pages,
+    console_pages,
+)
 
 
 async def take(city: DemoCity) -> None:

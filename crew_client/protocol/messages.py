@@ -306,6 +306,15 @@ class Advice(Struct, frozen=True, tag="advice"):
     reason: str
 
 
+class ShiftChanged(Struct, frozen=True, tag="shift_changed"):
+    """The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason."""
+
+    seq: Seq
+    on: bool
+    by: Literal["crew", "dispatcher"]
+    reason: str | None = None
+
+
 class Error(Struct, frozen=True, tag="error", omit_defaults=True):
     """A message was not taken. `id` names the command where it had one."""
 
@@ -330,6 +339,7 @@ ToCrew = (
     | ProgressAck
     | Route
     | Advice
+    | ShiftChanged
     | Error
     | Pong
 )

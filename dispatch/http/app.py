@@ -11,7 +11,7 @@ from sanic.response import json, raw
 
 from dispatch import errors
 from dispatch.errors import DispatchError, Unavailable
-from dispatch.http import alarms, orders, people, period, phones, reports, sla, wallboard, zones
+from dispatch.http import alarms, orders, people, period, phones, replans, reports, sla, wallboard, zones
 from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
@@ -34,7 +34,7 @@ log = logger("http")
 def all_routes() -> Routes:
     """Return every route under `/api/v1`."""
     together = Routes()
-    for module in (zones, people, phones, reports, orders, sla, wallboard, alarms, period):
+    for module in (zones, people, phones, reports, orders, replans, sla, wallboard, alarms, period):
         together.table.extend(module.routes.table)
     return together
 
@@ -50,8 +50,7 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
         KEEP_ALIVE_TIMEOUT=75,
         GRACEFUL_SHUTDOWN_TIMEOUT=5,
         WEBSOCKET_MAX_SIZE=FRAME_LIMIT,
-        WEBSOCKET_PING_INTERVAL=20,
-        WEBSOCKET_PING_TIMEOUT=20,
+        WEBSOCKET_PING_INTERVAL=None,  # by `Watch`: a task and a timer for each socket less
         ACCESS_LOG=False,
         OAS=False,
         INSPECTOR=False,

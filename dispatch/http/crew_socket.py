@@ -192,7 +192,7 @@ class CrewSession(Session):
         assert self.identity is not None
         engine, city = self.engine, self.identity.city
         if isinstance(message, Shift):
-            await engine.crews.set_shift(city, self.crew, message.on, self.fix)
+            await engine.crews.set_shift(city, self.crew, message.on, fix=self.fix)
         elif isinstance(message, Position):
             self.fix = self._fix_of(message)
             await engine.crews.hear_position(city, self.fix)

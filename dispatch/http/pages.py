@@ -12,6 +12,7 @@ from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 from sanic import HTTPResponse, Request
 from sanic.response import json, raw
@@ -87,12 +88,19 @@ def mount_pages(app: App, engine: "Engine") -> None:
         log.warning("the web apps are not built: run 'python -m dispatch.web_build' and start again")
     elif web_build.is_stale():
         log.warning("the web apps are older than their sources: run 'python -m dispatch.web_build' and start again")
+    basemap = engine.settings.basemap
+    origins = basemap.origins
     for path, name in PAGES.items():
-        app.add_route(_shower(assets.get(f"/{name}")), path, methods=["GET", "HEAD"], name=f"page_{name[:-5]}")
+        app.add_route(_shower(assets.get(f"/{name}"), origins), path, methods=["GET", "HEAD"], name=f"page_{name[:-5]}")
     for path, asset in assets.items():
         if path[1:] not in PAGES.values():
             name = "file_" + re.sub(r"\W", "_", path[1:])
-            app.add_route(_shower(asset), path, methods=["GET", "HEAD"], name=name)
+            app.add_route(_shower(asset, origins), path, methods=["GET", "HEAD"], name=name)
+
+    @app.get("/basemap.json")
+    async def basemap_json(_request: Request) -> HTTPResponse:
+        """Give what the map is drawn on; 204 where that is nothing."""
+        return json(msgspec.to_builtins(basemap)) if basemap.url else HTTPResponse(status=204)
 
     @app.get("/demo.json")
     async def demo(_request: Request) -> HTTPResponse:
@@ -110,20 +118,20 @@ def mount_pages(app: App, engine: "Engine") -> None:
         return json(told, headers={"Cache-Control": "no-store"})
 
 
-def _shower(asset: Asset | None):  # type: ignore[no-untyped-def]  # a handler, as Sanic has them
+def _shower(asset: Asset | None, origins: tuple[str, ...]):  # type: ignore[no-untyped-def]  # a handler, as Sanic has them
     async def show(request: Request) -> HTTPResponse:
         if asset is None:
             return problem(
                 Unavailable("the web apps are not built here: run 'python -m dispatch.web_build' and start again")
             )
-        return _answer(request, asset)
+        return _answer(request, asset, origins)
 
     return show
 
 
-def _answer(request: Request, asset: Asset) -> HTTPResponse:
+def _answer(request: Request, asset: Asset, origins: tuple[str, ...]) -> HTTPResponse:
     headers = {
-        **page_headers(request.headers.get("host", "")),
+        **page_headers(request.headers.get("host", ""), origins),
         "Cache-Control": asset.cache,
         "ETag": asset.etag,
         "Vary": "Accept-Encoding",

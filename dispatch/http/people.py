@@ -5,12 +5,26 @@ from typing import TYPE_CHECKING
 import msgspec
 from ulid import ULID
 
-from dispatch.access import issue_token
-from dispatch.crews import Crew, CrewChange, add_crew, change_crew
-from dispatch.errors import NotFound
+from dispatch.access import IssuedToken, issue_token
+from dispatch.crews import Crew, CrewChange, ShiftWord, add_crew, change_crew
+from dispatch.errors import Invalid, NotFound
 from dispatch.http.routing import Call, Page, Routes
-from dispatch.http.shapes import CrewIn, CrewOut, CrewPage, ListQuery, MeOut, TokenOut, UserIn, UserOut
+from dispatch.http.shapes import (
+    CrewIn,
+    CrewOut,
+    CrewPage,
+    ListQuery,
+    MeOut,
+    Revocation,
+    RevokeIn,
+    ShiftIn,
+    TokenOut,
+    TokenPage,
+    UserIn,
+    UserOut,
+)
 from dispatch.hub import crew_row
+from dispatch.signing_in import sign_out
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
 from dispatch.store.tx import LOG
@@ -49,6 +63,19 @@ async def patch_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
     return 200, _newest(crew, call)
 
 
+@routes.batch("POST", "/crews/<crew_id:str>/shift", roles=DISPATCHER, body=ShiftIn, answer=CrewOut)
+async def post_crew_shift(call: Call) -> CrewOut:
+    """Begin or end a crew's shift in its stead; the crew is told, and what it holds stays with it."""
+    given: ShiftIn = call.body
+    if not given.reason.strip():
+        raise Invalid.field("/reason", "say why; it is kept")
+    crew_id, word = call.path["crew_id"], ShiftWord(call.identity.actor, given.reason)
+    await call.engine.crews.set_shift(call.city, crew_id, given.on, word=word)
+    async with call.engine.db.connection() as conn:
+        [row] = await conn.fetch(CREWS["find_crews"], call.city, [crew_id])
+    return _newest(crew_of(row), call)
+
+
 @routes.command("POST", "/crews/<crew_id:str>/tokens", roles=ADMIN, answer=TokenOut, status=201, secret=True)
 async def post_crew_token(call: Call, tx: "Tx") -> tuple[int, TokenOut]:
     """Issue a token for a crew; it is shown this once."""
@@ -57,6 +84,24 @@ async def post_crew_token(call: Call, tx: "Tx") -> tuple[int, TokenOut]:
         raise NotFound(f"no crew {crew_id} in this city")
     token = call.derived_token()
     return 201, TokenOut(await issue_token(tx.conn, tx.city_id, role="crew", subject=crew_id, token=token))
+
+
+@routes.read("/crews/<crew_id:str>/tokens", roles=ADMIN, answer=TokenPage)
+async def get_crew_tokens(call: Call) -> TokenPage:
+    """List the tokens with which a crew can sign in; none is shown, each has a name."""
+    crew_id = call.path["crew_id"]
+    async with call.engine.db.connection() as conn:
+        if await conn.fetchval(LOG["find_crew_id"], call.city, crew_id) is None:
+            raise NotFound(f"no crew {crew_id} in this city")
+        rows = await conn.fetch(LOG["tokens_of"], call.city, "crew", crew_id)
+    return TokenPage([IssuedToken(row["token_id"], row["created_at"]) for row in rows])
+
+
+@routes.command("POST", "/crews/<crew_id:str>/tokens/revoke", roles=ADMIN, body=RevokeIn, answer=Revocation)
+async def post_revoke_crew_tokens(call: Call, tx: "Tx") -> tuple[int, Revocation]:
+    """Make a lost phone's token void, or every token of the crew; its sockets are closed."""
+    revoked = await sign_out(tx, call.path["crew_id"], call.body.token, actor=call.identity.actor)
+    return 200, Revocation(revoked)
 
 
 @routes.read("/crews", roles=DISPATCHER, query=ListQuery, answer=CrewPage)

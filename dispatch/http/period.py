@@ -35,12 +35,14 @@ MOST_BREACHES = 500
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv"
+USUAL_SEVERITY = 2
 
 
 class PeriodReport(Struct, frozen=True, rename={"from_": "from"}):
     """What became of the orders reported in a time. `breaches` are the alarms that fired in it, the newest first.
 
-    `clocks` are the whole city's, `zones` each zone's; `claims` count how orders came to their crews.
+    `clocks` are the whole city's, `zones` each zone's; `claims` count how orders came to their crews;
+    `arrival_target_s` is that of an order of usual severity, as it is set now.
     """
 
     from_: datetime
@@ -57,6 +59,7 @@ class PeriodReport(Struct, frozen=True, rename={"from_": "from"}):
     claims: dict[str, int]
     breaches: list[AlarmOut]
     more_breaches: bool
+    arrival_target_s: float
 
 
 class PeriodQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -116,6 +119,7 @@ async def _sums(call: Call, since: datetime, until: datetime) -> PeriodReport:
         claims={row["claimed_by"]: row["count"] for row in claims},
         breaches=[alarm_of(row) for row in alarms[:MOST_BREACHES]],
         more_breaches=len(alarms) > MOST_BREACHES,
+        arrival_target_s=call.mirror.city.targets.target_s("arrival", USUAL_SEVERITY),
     )
 
 

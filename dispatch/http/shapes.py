@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct, field
 
 from crew_client.protocol import Contact, PublicOrder
+from dispatch.access import IssuedToken
 from dispatch.consequences import Delay
 from dispatch.crews import Skill, ZoneId
 from dispatch.errors import Invalid
@@ -35,6 +36,13 @@ class CrewOut(CrewRow, frozen=True, kw_only=True):
     score: float
 
 
+class ShiftIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A dispatcher's word on a crew's shift; the reason is kept, and told to the crew."""
+
+    on: bool
+    reason: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
 class UserIn(Struct, frozen=True, forbid_unknown_fields=True):
     """A user to be."""
 
@@ -54,6 +62,25 @@ class TokenOut(Struct, frozen=True):
     """A token, shown this once."""
 
     token: str
+
+
+class TokenPage(Struct, frozen=True):
+    """The tokens of a crew, the oldest first."""
+
+    items: list[IssuedToken]
+    next: str | None = None
+
+
+class RevokeIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which token becomes void, by its `id` of the list; null means every one."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+
+
+class Revocation(Struct, frozen=True):
+    """How many tokens became void."""
+
+    revoked: int
 
 
 class MeOut(Struct, frozen=True):

@@ -54,6 +54,10 @@ WHERE city_id = $1 AND crew_id = $2 AND received_at >= $3 ORDER BY received_at
 SELECT DISTINCT ON (crew_id) crew_id, lon, lat FROM crew_fix
 WHERE city_id = $1 AND received_at >= $2 AND received_at < $3 ORDER BY crew_id, received_at
 
+-- name: last_fixes: where each crew was last heard of within a period, and when
+SELECT DISTINCT ON (crew_id) crew_id, lon, lat, received_at FROM crew_fix
+WHERE city_id = $1 AND received_at >= $2 AND received_at < $3 ORDER BY crew_id, received_at DESC
+
 -- name: forget_fixes: whereabouts are deleted after a set time
 DELETE FROM crew_fix WHERE received_at < $1
 

@@ -14,6 +14,9 @@ SELECT city_id FROM sign_in_code WHERE code_hash = $1
 -- name: use_code: a device has used it
 UPDATE sign_in_code SET device_hash = $2, used_at = $3 WHERE code_hash = $1
 
+-- name: drop_codes: a crew's links, used or not, work no more
+DELETE FROM sign_in_code WHERE city_id = $1 AND crew_id = $2
+
 -- name: forget_codes: codes that nobody can use any more
 DELETE FROM sign_in_code WHERE expires_at < $1
 

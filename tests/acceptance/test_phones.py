@@ -159,3 +159,38 @@ async def test_the_day_tells_what_the_score_rests_on(quick: City) -> None:
     assert (day["orders"][0]["order"], day["orders"][0]["stars"]) == (order, 5)
     me = (await quick.call("GET", "/me", role=None, token=crew.token)).json()
     assert (me["role"], me["subject"], me["city"]) == ("crew", crew.id, quick.id)
+
+
+async def test_a_lost_phone_s_token_is_void_at_once_on_every_engine_and_the_others_stay(quick: City) -> None:
+    crew = await quick.crew(0)
+    lost = await quick.phone(crew)
+    await lost.hello()
+    second = (await quick.post(f"/crews/{crew.id}/tokens"))["token"]
+    tokens = (await quick.get(f"/crews/{crew.id}/tokens"))["items"]
+    assert len(tokens) == 2
+    assert all(set(one) == {"id", "issued_at"} for one in tokens), "no token is shown"
+    answer = await quick.post(f"/crews/{crew.id}/tokens/revoke", {"token": tokens[0]["id"]}, expect=200)
+    assert answer == {"revoked": 1}
+    assert await lost.closing() == 1012
+    assert (await quick.call("GET", "/zones", token=crew.token)).status_code == 401
+    assert (await quick.call("GET", "/zones", token=second)).status_code == 200
+    again = await quick.phone(crew, other_engine=True)
+    assert await again.closing() == 4401
+    assert [one["id"] for one in (await quick.get(f"/crews/{crew.id}/tokens"))["items"]] == [tokens[1]["id"]]
+
+
+async def test_every_token_of_a_crew_is_revoked_at_once_with_the_links_and_by_administrators_alone(quick: City) -> None:
+    crew = await quick.crew(0)
+    link = await quick.post(f"/crews/{crew.id}/sign-in-links")
+    code = link["url"].rpartition("=")[2]
+    for role in ("dispatcher", "monitor"):
+        assert (await quick.call("GET", f"/crews/{crew.id}/tokens", role=role)).status_code == 403
+        refused = await quick.call("POST", f"/crews/{crew.id}/tokens/revoke", role=role, json={})
+        assert refused.status_code == 403
+    assert await quick.post(f"/crews/{crew.id}/tokens/revoke", {}, expect=200) == {"revoked": 1}
+    assert (await quick.call("GET", "/zones", token=crew.token)).status_code == 401
+    gone = await quick.call("POST", "/sign-in", role=None, json={"code": code, "device": "d" * 16})
+    assert gone.status_code in (404, 409, 410), gone.text
+    assert (await quick.call("POST", "/crews/nobody/tokens/revoke", json={})).status_code == 404
+    none = await quick.call("POST", f"/crews/{crew.id}/tokens/revoke", json={"token": "feedfacefeedface"})
+    assert none.status_code == 404

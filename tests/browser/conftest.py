@@ -44,8 +44,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Installation:
     """`qiangdan serve` on a database of its own. It can be stopped, killed and started again at the same address."""
 
-    def __init__(self, folder: Path, database: str) -> None:
+    def __init__(self, folder: Path, database: str, **variables: str) -> None:
         self.database = database
+        self._variables = variables
         self._folder = folder
         self._port = 0
         self.start()
@@ -59,6 +60,7 @@ class Installation:
             QIANGDAN_DATABASE_URL=self.database,
             # Loaded with the first question; most tests ask none.
             QIANGDAN_PLANNER_WARM_UP_AFTER_S="600",
+            **self._variables,
         )
         self.url = self._serving.wait_until_ready()
         self._port = urlsplit(self.url).port or 0

@@ -259,3 +259,54 @@ async def test_a_lost_server_is_said_and_what_was_known_stays(served: Served, br
     await expect(console.page.locator("[data-link=connected]")).to_be_visible(timeout=20_000)
     await console.page.mouse.move(900, 20)
     await expect(console.order(later)).to_be_visible()
+
+
+async def test_a_forgotten_shift_is_ended_from_the_console_and_the_phone_says_why(
+    served: Served, browser: Browser
+) -> None:
+    town = await town_of(served)
+    wang, phone = await phone_of(served, browser, town, "王师傅")
+    console = await dispatcher(served, browser, town)
+    await console.page.locator("[data-figure=idle]").click()
+    await console.crew(wang).click()
+    await expect(console.panel.locator("[data-since]")).to_contain_text("上的班，已")
+    await console.panel.locator("[data-shift]").focus()
+    await console.page.keyboard.press("Enter")
+    await expect(console.dialog).to_contain_text("他的手机会马上收到")
+    assert await barriers_in_both_lights(console.page) == []
+    await console.dialog.get_by_role("textbox").fill("连班十四小时")
+    await console.page.keyboard.press("Enter")
+    await expect(console.dialog).to_have_count(0)
+    await expect(console.panel.locator("[data-since]")).to_have_count(0)
+    await expect(console.panel).to_contain_text("休班")
+    await expect(phone.news).to_contain_text("调度员替您下了班")
+    await expect(phone.news).to_contain_text("连班十四小时")
+    await expect(phone.page.get_by_role("button", name="上班")).to_be_visible()
+    await console.panel.locator("[data-shift]").click()
+    await console.dialog.get_by_role("button", name="忘了打卡").click()
+    await expect(phone.news).to_contain_text("调度员替您上了班")
+    # Chromium's made-up position is told once; where the phone moves, it is told again.
+    await phone.context.set_geolocation({"longitude": HOME.lon, "latitude": HOME.lat + 1e-4, "accuracy": 12})
+    await expect(phone.page.locator("[data-where=known]")).to_be_visible()
+    assert phone.complaints == console.complaints == []
+
+
+async def test_an_administrator_signs_a_phone_in_by_qr_code_and_out_when_it_is_lost(
+    served: Served, browser: Browser
+) -> None:
+    town = await town_of(served)
+    wang, phone = await phone_of(served, browser, town, "王师傅")
+    console = await Console.open(browser, served.url, served.admin)
+    await console.page.locator("[data-figure=idle]").click()
+    await console.crew(wang).click()
+    await console.panel.locator("[data-sign-ins]").click()
+    await console.dialog.locator("[data-make-link]").click()
+    await expect(console.dialog.get_by_role("img", name="登录二维码")).to_be_visible()
+    assert await barriers_in_both_lights(console.page) == []
+    lost = console.dialog.locator("[data-token]")
+    await lost.get_by_role("button", name="作废").click()
+    await expect(phone.link("connected")).to_be_visible()
+    await lost.get_by_role("button", name="再按一次确定").click()
+    await expect(lost).to_have_count(0)
+    await expect(phone.page.get_by_label("令牌")).to_be_visible(timeout=15_000)
+    assert console.complaints == []

@@ -15,6 +15,7 @@ LISTED = HELD | {"suspended"}
 FREE = frozenset({"offered", "unzoned"})
 AUDITED = frozenset({"override", "report", "rating"})
 """Operations over REST, each with its row in the table of its name."""
+UNDONE = "order.restored"
 GRACE_S = 3.0
 """How long before the log's end a deadline may pass without its alarm being there yet."""
 
@@ -228,7 +229,8 @@ class Verdicts:
 class Alarms:
     """Each deadline that passes alarms exactly once, and none that does not.
 
-    A deadline has passed where its clock was stopped, paused or given another one only after it, or still runs.
+    A deadline has passed where its clock was stopped, paused or given another one only after it, or still runs. What a
+    dispatcher undoes has not been: a deadline that his word set alarms, or not, by whether a keeper was faster.
     """
 
     def __init__(self) -> None:
@@ -253,7 +255,7 @@ class Alarms:
         self._standing[key] = event
         clocks = before.clocks if before else ()
         going_on = {(clock.name, clock.due) for clock in event.clocks if clock.running}
-        for clock in clocks:
+        for clock in clocks if event.kind != UNDONE else ():
             # An event's time is that of its transaction's beginning, so events of an order may overtake each other.
             if clock.running and clock.due < event.at and (clock.name, clock.due) not in going_on:
                 self._passed.add((*key, clock.name, clock.due))

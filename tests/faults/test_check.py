@@ -241,6 +241,14 @@ def test_a_deadline_that_was_met_by_a_transaction_which_began_before_one_that_ov
     assert not broken(clocked(1, 10.0), clocked(2, 51.0), clocked(3, 49.5, running=False))
 
 
+def test_a_deadline_that_an_undone_word_had_set_may_alarm_or_not() -> None:
+    undone = clocked(2, 51.0, "order.restored", running=False)
+    assert not broken(clocked(1, 50.5), undone)
+    assert not broken(
+        clocked(1, 50.5), clocked(2, 50.8, "clock.breached"), clocked(3, 51.0, "order.restored", running=False)
+    )
+
+
 def test_a_deadline_whose_clock_was_stopped_or_moved_too_late_needs_one() -> None:
     assert broken(clocked(1, 10.0), clocked(2, 51.0, running=False)) == ["alarms"]
     assert broken(clocked(1, 10.0), clocked(2, 51.0, due_at=5000.0)) == ["alarms"]

@@ -50,18 +50,18 @@ async def known_places(engine: Engine) -> int:
 
 
 async def test_a_fix_that_waits_to_be_written_as_the_shift_ends_is_not_written(engine: Engine) -> None:
-    await engine.crews.set_shift("town", "crew", True, here())
+    await engine.crews.set_shift("town", "crew", True, fix=here())
     await engine.crews.hear_position("town", here())
-    await engine.crews.set_shift("town", "crew", False, None)
+    await engine.crews.set_shift("town", "crew", False)
     await engine.positions.flush()
     assert await known_places(engine) == 0
-    await engine.crews.set_shift("town", "crew", True, None)
+    await engine.crews.set_shift("town", "crew", True)
     assert engine.desks["town"].mirror.crews["crew"].position is None
 
 
 async def test_a_fix_that_another_engine_writes_after_the_shift_is_not_kept(engine: Engine) -> None:
-    await engine.crews.set_shift("town", "crew", True, here())
-    await engine.crews.set_shift("town", "crew", False, None)
+    await engine.crews.set_shift("town", "crew", True, fix=here())
+    await engine.crews.set_shift("town", "crew", False)
     engine.positions.hear(engine.desks["town"].mirror, here())
     await engine.positions.flush()
     assert await known_places(engine) == 0
@@ -98,7 +98,7 @@ async def test_what_an_engine_opened_before_it_knew_where_a_crew_is_is_offered_a
 ) -> None:
     other = Engine(engine.settings, engine.db.url)
     await other.desk("town")
-    await engine.crews.set_shift("town", "crew", True, None)
+    await engine.crews.set_shift("town", "crew", True)
     await engine.crews.hear_position("town", here())
     await other.desks["town"].relay.catch_up()
     await report_through(other, "o1")
@@ -111,7 +111,7 @@ async def test_what_an_engine_opened_before_it_knew_where_a_crew_is_is_offered_a
 async def test_a_first_fix_that_could_not_be_written_is_a_first_fix_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await engine.crews.set_shift("town", "crew", True, None)
+    await engine.crews.set_shift("town", "crew", True)
     await engine.desks["town"].relay.catch_up()
     await report_through(engine, "o1")
     await engine.desks["town"].relay.catch_up()
@@ -128,7 +128,7 @@ async def test_a_first_fix_that_could_not_be_written_is_a_first_fix_again(
 
 
 async def test_a_crew_that_comes_back_is_offered_what_it_missed_while_it_was_away(engine: Engine) -> None:
-    await engine.crews.set_shift("town", "crew", True, here())
+    await engine.crews.set_shift("town", "crew", True, fix=here())
     mirror = engine.desks["town"].mirror
     known, mirror.crews["crew"] = mirror.crews["crew"], msgspec.structs.replace(mirror.crews["crew"], position=None)
     await report_through(engine, "o1")
@@ -156,7 +156,7 @@ class Recorder:
 async def test_an_order_that_was_being_opened_as_a_crew_came_on_is_offered_a_moment_later(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await engine.crews.set_shift("town", "crew", True, None)
+    await engine.crews.set_shift("town", "crew", True)
     insert = OrderRows.insert
     coming: list[asyncio.Task[None]] = []
 

@@ -14,4 +14,4 @@ def plant() -> None:
     """Put the bug back."""
     assert _CONDITION in GRABS["settle"]
     GRABS["settle"] = GRABS["settle"].replace(_CONDITION, "")
-    city._fits = lambda order, crew, version: crew.on_shift and crew.load < crew.capacity
+    city._fits = lambda order, crew, version, revision: crew.on_shift and crew.load < crew.capacity

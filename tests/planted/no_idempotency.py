@@ -4,6 +4,7 @@ Breaks promise 2: the same `id` from the same crew gets another verdict after a 
 another engine.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from crew_client.protocol import Progress, ProgressAck
@@ -34,7 +35,7 @@ def plant() -> None:
     """Put the bug back."""
     judge_batch = grabs.judge_batch
 
-    async def judge_anew(tx: Tx, asks: list[Ask], city: City, *, fresh: bool = False) -> Judged:
+    async def judge_anew(tx: Tx, asks: Sequence[Ask], city: City, *, fresh: bool = False) -> Judged:
         remembering, settle = tx.crews, tx.settle
 
         async def settle_anew(rows: Any, won: Any) -> Any:
@@ -42,7 +43,7 @@ def plant() -> None:
             return settled._replace(answered=len(rows))
 
         tx.crews = _Forgetful(remembering)  # type: ignore[assignment]
-        tx.settle = settle_anew  # type: ignore[method-assign]
+        tx.settle = settle_anew  # type: ignore[method-assign, assignment]
         try:
             return await judge_batch(tx, asks, city, fresh=False)
         finally:
@@ -53,5 +54,6 @@ def plant() -> None:
         order = (await tx.orders.lock([word.order])).get(word.order)
         return await visits._take(tx, crew, order, word, city)
 
-    grabs.judge_batch = grab_desk.judge_batch = judge_anew  # type: ignore[assignment]
+    grabs.judge_batch = judge_anew
+    grab_desk.judge_batch = judge_anew  # type: ignore[attr-defined]
     visits.report_progress = report_anew

@@ -22,4 +22,5 @@ def plant() -> None:
     async def whatever_he_saw(tx: Tx, order_id: str, word: OverrideIn, **rest: Any) -> Order:
         return await override(tx, order_id, msgspec.structs.replace(word, version=None), **rest)
 
-    overrides.override = routes.override = whatever_he_saw  # type: ignore[assignment]
+    overrides.override = whatever_he_saw
+    routes.override = whatever_he_saw  # type: ignore[attr-defined]

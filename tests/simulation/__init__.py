@@ -1,1 +1,1 @@
-"""Seeded simulation: the engine's own code, several processes of it, on a loop with virtual time; docs/reliability.md."""
+"""Seeded simulation: several processes of the engine's own code in virtual time; see docs/reliability.md."""

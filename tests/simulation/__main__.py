@@ -6,10 +6,9 @@ its script but these. `python -m tests.simulation --seeds 1000000 --jobs 2` live
 """
 
 import argparse
-import importlib
 import sys
 
-from tests.simulation.run import many, report, replay
+from tests.simulation.run import many, plant, replay, report
 
 
 def main() -> int:
@@ -24,15 +23,16 @@ def main() -> int:
     given = parser.parse_args()
     if (given.seed is None) == (given.seeds is None):
         parser.error("give either a seed to replay or --seeds")
-    if given.planted:
-        importlib.import_module(f"tests.planted.{given.planted}").plant()
     if given.seed is not None:
+        plant(given.planted)
         keep = None if given.keep is None else tuple(int(place) for place in given.keep.split(",") if place)
         return 1 if replay(given.seed, keep, show=print) else 0
     failure = many(
         given.first, given.seeds, jobs=given.jobs, planted=given.planted, show=lambda text: print(text, file=sys.stderr)
     )
     if failure is not None:
+        if given.jobs > 1:
+            plant(given.planted)
         print(report(failure, planted=given.planted))
     return 0 if failure is None else 1
 

@@ -16,13 +16,15 @@ from types import TracebackType
 from typing import Any
 
 from dispatch.errors import Unavailable
-from dispatch.events import Event
 from dispatch.store.crews import CREWS, Fix, GrabRow
 from dispatch.store.database import GONE, Database, OutcomeUnknown
+from dispatch.store.memory import Tables
 from dispatch.store.memory.city import MemoryTx
 from dispatch.store.memory.crews import MemoryCrews
+from dispatch.store.memory.orders import MemoryOrders
+from dispatch.store.memory.tables import OrderRow
 from dispatch.store.orders import ORDERS
-from dispatch.store.tx import LOG, Settled, Tx, Versioned
+from dispatch.store.tx import LOG, Settled, Tx, Win
 from tests.simulation.locks import Locks
 from tests.simulation.queries import QUERIES
 from tests.simulation.rows import LockingCrews, LockingOrders, Row, crew_row, order_row
@@ -60,6 +62,7 @@ class Server:
         self.away = False
         self.pause_share = 0.3
         self.lost_answers = 0.0
+        self.unheard = 0
         self._loop, self._rng, self._committed = loop, rng, committed
         self._last = loop.now()
 
@@ -72,7 +75,8 @@ class Server:
         """Take the way of a statement to the server."""
         if self._rng.random() < self.pause_share:
             await asyncio.sleep(self._rng.expovariate(250.0))
-        await self.alive(process)
+        if process.dead or self.away:
+            await self.alive(process)
 
     async def alive(self, process: Process) -> None:
         """Go on, unless the process is dead, or nobody answers."""
@@ -151,7 +155,7 @@ class SimulatedTx(MemoryTx):
             self.tables.last_seq = self.server.tables.last_seq
             await super().append_events()
 
-    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, tuple[Versioned, Event]]) -> Settled:
+    async def settle(self, grabs: Sequence[GrabRow], won: Mapping[int, Win]) -> Settled:
         await self.server.way(self.process)
         winners = [grabs[place] for place in won]
         await self.lock(*map(crew_row, sorted(grab.crew for grab in winners)))
@@ -198,9 +202,9 @@ class Transaction:
             await server.commit_way()
             if not tx.over and fate is not Fate.LOST:
                 server.commit(tx)
-            await server.commit_way()
-            await server.alive(tx.process)
+            await server.way(tx.process)
             if fate is not Fate.ANSWERED or not tx.committed:
+                server.unheard += 1
                 raise OutcomeUnknown
         except GONE as gone:
             raise (OutcomeUnknown() if tx.committing else Unavailable("the database does not answer")) from gone
@@ -268,6 +272,9 @@ class Connection:
         """Run one of the few writes that are no steps, in a transaction of its own."""
         if sql == CREWS["save_positions"]:
             return ""  # what `save_fixes` writes, of which it is the other half
+        if sql == ORDERS["stop_offer_timers"] and not self._gone(self._server.tables, *values):
+            await self._server.way(self._process)
+            return "UPDATE 0"
         tx = SimulatedTx(self._server, self._process)
         try:
             written = await self._write(tx, sql, values)
@@ -287,16 +294,17 @@ class Connection:
             await MemoryCrews(tx.tables).save_fixes(fixes)
             return len(fixes)
         assert sql == ORDERS["stop_offer_timers"], f"a write that the simulation does not know: {sql}"
-        now, limit = values
-        stopped = 0
-        for column in ("offer_due_at", "assign_at"):
-            for order_id in tx.tables.due(column, now)[:limit]:
-                row = tx.tables.orders[order_id]
-                if row.order.state != "offered" and tx.could_lock(order_row(order_id)):
-                    await tx.lock(order_row(order_id))
-                    await tx.orders.reschedule(row.order, offer_due_at=None, assign_at=None)
-                    stopped += 1
-        return stopped
+        free = [row for row in self._gone(tx.tables, *values) if tx.could_lock(order_row(row.order.id))]
+        for row in free:
+            await tx.lock(order_row(row.order.id))
+            await MemoryOrders(tx.tables, tx.now).reschedule(row.order, offer_due_at=None, assign_at=None)
+        return len(free)
+
+    @staticmethod
+    def _gone(tables: Tables, now: datetime, limit: int) -> list[OrderRow]:
+        """Return the orders whose timers are due, and which are no longer open."""
+        due = dict.fromkeys([*tables.due("offer_due_at", now)[:limit], *tables.due("assign_at", now)[:limit]])
+        return [row for row in (tables.orders[key] for key in due) if row.order.state != "offered"]
 
 
 class TxConnection:

@@ -44,7 +44,7 @@ class Locks:
         await future
 
     def release(self, owner: Any) -> None:
-        """Let go of every row of an owner, and grant each to the first who waits for it; an owner that waits wakes up."""
+        """Let go of every row of an owner, each to the first who waits for it; an owner that waits wakes up."""
         waits = self._waits_for.pop(owner, None)
         if waits is not None and not waits[1].done():
             waits[1].set_result(None)

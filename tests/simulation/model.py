@@ -69,6 +69,7 @@ class Model:
         self.winners: dict[tuple[str, int], str] = {}
         self.verdicts: dict[tuple[str, str], Any] = {}
         self.alarms: set[tuple[str, str, str, str]] = set()
+        self.owed: set[tuple[str, str, str, str]] = set()
         self.dispatched: dict[str, list[tuple[int, str]]] = {}
         self.stranded: set[str] = set()
 
@@ -82,7 +83,7 @@ class Model:
             self._wrong(f"event {seq} follows {self.seq}")
         self.seq = seq
         if order is not None:
-            self._move(seq, kind, actor, order, data)
+            self._move(seq, at, kind, actor, order, data)
         elif crew is not None:
             self._of_crew(seq, kind, crew, data)
 
@@ -100,7 +101,7 @@ class Model:
         """Return how many orders a crew holds."""
         return sum(1 for order in self.orders.values() if order["crew"] == crew and order["state"] in HELD)
 
-    def _move(self, seq: int, kind: str, actor: str, key: str, data: Data) -> None:
+    def _move(self, seq: int, at: datetime, kind: str, actor: str, key: str, data: Data) -> None:
         now, before = data["order"], self.orders.get(key)
         if before is None:
             if kind != "order.reported" or now["version"] != 1 or now["state"] not in ("unzoned", "offered"):
@@ -118,6 +119,8 @@ class Model:
         self._place(kind, key, now)
         if kind.startswith("clock."):
             self._alarm(kind, key, data)
+        if data.get("action") != "undo":  # which makes a deadline one that never was
+            self._owe(key, at, before, now)
         if kind == "order.stranded":
             self.stranded.add(key)
         if actor.startswith("user:") and "action" in data:
@@ -183,13 +186,25 @@ class Model:
             self._wrong(f"the alarm {kind} of {data['clock']} of {key} for {data['deadline']} came twice")
         self.alarms.add(alarm)
 
+    def _owe(self, key: str, at: datetime, before: Data, now: Data) -> None:
+        """Note the deadlines that had been missed by then and are replaced by others: they alarm all the same."""
+        for name, clock in before["clocks"].items():
+            due = clock["due_at"]
+            if name in now["clocks"] and now["clocks"][name]["due_at"] == due:
+                continue
+            if clock.get("paused_at") is None and clock["state"] != "stopped":
+                until = datetime.fromisoformat(clock["stopped_at"]) if clock.get("stopped_at") else at
+                if until > datetime.fromisoformat(due):
+                    self.owed.add((key, name, due, "clock.breached"))
+
     # What follows for the crews
 
     def _announce(self, seq: int, key: str, before: Data, data: Data) -> None:
         """Note whom this event must tell what."""
         now = data["order"]
         circle, holder = self.circles[key], now["crew"]
-        changed = now["version"] != before["version"]
+        # What is over is in no engine's memory: its holder hears of each event, also of two with one version.
+        changed = now["version"] != before["version"] or before["state"] in OVER
         ended = now["state"] != "offered" or data["cycle"] != self.cycles[key]
         concerned = set(circle) | {crew for crew in (before["crew"], holder) if crew}
         if ended:
@@ -254,7 +269,7 @@ class Model:
 
     def missed_alarms(self, now: datetime, grace_s: float) -> list[str]:
         """Return the deadlines that are past and that nobody was told of."""
-        missed = []
+        missed = [f"breach of {name} of {key}, {due}" for key, name, due, _ in sorted(self.owed - self.alarms)]
         for key, order in self.orders.items():
             for name, clock in order["clocks"].items():
                 due = clock["due_at"]

@@ -36,6 +36,7 @@ class Line:
         world, crew = self.phone.world, self.phone.crew
         message = _decode(frame)
         kind = message["type"]
+        world.seen["frames"] += 1
         world.trace(self.node.name, "->", crew, kind, message.get("seq"), message)
         if kind in ORDERED:
             self._check_ordered(kind, message)
@@ -82,9 +83,9 @@ class Line:
     def _check_welcome(self, message: Any) -> None:
         world, crew = self.phone.world, self.phone.crew
         told = world.model.told[crew]
-        if message["resumed"]:
-            if message["seq"] != self._resume_after:
-                world.wrong(f"{crew} resumes at {message['seq']}, not at {self._resume_after}")
+        world.seen["resumes" if message["resumed"] else "snapshots"] += 1
+        if message["resumed"] and message["seq"] != self._resume_after:
+            world.wrong(f"{crew} resumes at {message['seq']}, not at {self._resume_after}")
         self._next = told.due_after(message["seq"])
         if self.socket.has_stalled:
             return  # what was so when it was written is not known here
@@ -161,6 +162,7 @@ class Phone:
             if line is self.line:
                 self._greet()
         elif kind in ("grab_result", "progress_ack"):
+            self.world.seen["verdicts"] += 1
             self.pending.pop(message["id"], None)
         elif kind == "grab_ack":
             asked = self.pending.get(message["id"])
@@ -179,6 +181,7 @@ class Phone:
         if self.on_shift:
             self.locate()
         for asked in list(self.pending.values()):
+            self.world.seen["asked again"] += 1
             self._say({name: value for name, value in asked.items() if name != "acked"})
 
     def _fold(self, kind: str, message: Any) -> None:

@@ -140,11 +140,12 @@ def planner(world: "World", name: str) -> SimulatedBackground:
     """Start a planner; it looks where offers are due, and when the log has grown by a few events."""
     background = SimulatedBackground(world, name)
     looked_at = 0
+    planning = Planner(RashSolver(world))
 
     async def tick(background: Background) -> int:
         nonlocal looked_at
         looked_at = world.server.tables.last_seq
-        return await planner.tick(background)
+        return await planning.tick(background)
 
     def due_in() -> float:
         tables = world.server.tables
@@ -152,7 +153,6 @@ def planner(world: "World", name: str) -> SimulatedBackground:
             return 0.0
         return _seconds_to(world, (row.assign_at for row in tables.orders.values()))
 
-    planner = Planner(RashSolver(world))
     world.spawn(background.work(tick, due_in))
     return background
 

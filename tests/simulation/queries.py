@@ -14,6 +14,7 @@ from dispatch import forecasts
 from dispatch.crews import Crew
 from dispatch.events import Logged
 from dispatch.orders import OPEN, WITH_CREW, Order, State
+from dispatch.replans import REPLANS
 from dispatch.store.crews import CREWS
 from dispatch.store.memory import Tables
 from dispatch.store.memory.tables import OrderRow
@@ -74,6 +75,7 @@ def crew_record(crew: Crew) -> dict[str, Any]:
         "lat": at.lat if at else None,
         "received_at": crew.position_at,
         "zones_lent": crew.zones_lent,
+        "revision": crew.revision,
     }
 
 
@@ -150,9 +152,16 @@ def _reported_since(tables: Tables, _: str, since: datetime, limit: int) -> Rows
 
 def _positions_since(tables: Tables, since: datetime) -> Rows:
     return [
-        {**crew_record(crew), "city_id": "town", "accuracy_m": 5.0}
+        {
+            "city_id": "town",
+            "crew_id": crew.id,
+            "lon": crew.position.lon,
+            "lat": crew.position.lat,
+            "accuracy_m": 5.0,
+            "received_at": crew.position_at,
+        }
         for _, crew in sorted(tables.crews.items())
-        if crew.position_at is not None and crew.position_at > since
+        if crew.position is not None and crew.position_at is not None and crew.position_at > since
     ]
 
 
@@ -180,5 +189,6 @@ QUERIES: dict[str, Callable[..., Rows]] = {
     ORDERS["reported_since"]: _reported_since,
     CREWS["find_crews"]: _find_crews,
     CREWS["positions_since"]: _positions_since,
+    REPLANS["replans"]: lambda tables, _: [],  # the zones' policy leaves moves to the machine
     forecasts.FORECASTS["newest"]: lambda tables: [],
 }

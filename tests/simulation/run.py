@@ -3,8 +3,10 @@
 import gc
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
 from multiprocessing import get_context
 from time import perf_counter
 
@@ -27,22 +29,38 @@ class Failure(Struct, frozen=True):
     after: int
 
 
-def first_wrong(seeds: Sequence[int]) -> tuple[int, str] | None:
-    """Live through seeds until one goes wrong; return it and what was wrong."""
-    gc.disable()  # a seed's garbage is collected between seeds
+class Lived(Struct, frozen=True):
+    """What came of some seeds: how many went well, what was seen in them, and the seed that went wrong, if one did."""
+
+    well: int
+    seen: dict[str, int]
+    wrong: tuple[int, str] | None = None
+
+
+def live_through(seeds: Sequence[int]) -> Lived:
+    """Live through seeds until one goes wrong."""
+    gc.disable()  # a seed's garbage is collected between seeds, and what was there before is not looked at
+    gc.freeze()
+    seen: Counter[str] = Counter()
     try:
         for place, seed in enumerate(seeds):
-            if wrong := World(write(seed)).run():
-                return seed, wrong[0]
-            if place % 20 == 19:
+            world = World(write(seed))
+            wrong = world.run()
+            seen += world.seen
+            seen["unknown outcomes"] += world.server.unheard
+            if wrong:
+                return Lived(place, seen, (seed, wrong[0]))
+            if place % 50 == 49:
                 gc.collect()
     finally:
+        gc.unfreeze()
         gc.enable()
-    return None
+    return Lived(len(seeds), seen)
 
 
-def _plant(name: str | None) -> None:
-    if name:
+def plant(name: str | None) -> None:
+    """Put a known bug back in this process, for good."""
+    if name is not None:
         importlib.import_module(f"tests.planted.{name}").plant()
 
 
@@ -54,31 +72,42 @@ def many(
     planted: str | None = None,
     show: Callable[[str], None] = lambda text: None,
 ) -> Failure | None:
-    """Live through seeds until one goes wrong, in `jobs` processes; `planted` names a bug for these."""
-    begun, done, shown = perf_counter(), 0, 0.0
-    chunks = (range(at, min(at + CHUNK, first + seeds)) for at in range(first, first + seeds, CHUNK))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_plant, initargs=(planted,)) as pool:
-        running: dict[Future[tuple[int, str] | None], range] = {}
+    """Live through seeds until one goes wrong, in `jobs` processes; `planted` names a bug that is put back in each."""
+    begun, well, shown = perf_counter(), 0, 0.0
+    seen: Counter[str] = Counter()
+    for lived in _all(range(first, first + seeds), jobs, planted):
+        took = perf_counter() - begun
+        well += lived.well
+        seen += Counter(lived.seen)
+        if lived.wrong is not None:
+            show(f"wrong in seed {lived.wrong[0]}, after {well + 1} seeds and {took:.0f} s")
+            return Failure(*lived.wrong, well + 1)
+        if took - shown > 10:
+            shown = took
+            show(f"{well} of {seeds} seeds, {well / took:.0f} a second")
+    counted = ", ".join(f"{count} {name}" for name, count in sorted(seen.items()))
+    show(f"{well} seeds in {perf_counter() - begun:.0f} s, nothing wrong: {counted}")
+    return None
+
+
+def _all(seeds: range, jobs: int, planted: str | None) -> Iterator[Lived]:
+    """Yield what came of chunk after chunk."""
+    chunks = (seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK))
+    if jobs == 1:
+        plant(planted)
+        yield from map(live_through, chunks)
+        return
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=plant, initargs=(planted,))
+    running: set[Future[Lived]] = set()
+    try:
         while True:
-            for chunk in chunks:
-                running[pool.submit(first_wrong, chunk)] = chunk
-                if len(running) >= 2 * jobs:
-                    break
+            running |= {pool.submit(live_through, chunk) for chunk in islice(chunks, 2 * jobs - len(running))}
             if not running:
-                show(f"{done} seeds in {perf_counter() - begun:.0f} s, nothing wrong")
-                return None
-            over, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in over:
-                chunk = running.pop(future)
-                found = future.result()
-                done += len(chunk) if found is None else chunk.index(found[0]) + 1
-                if found is not None:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    show(f"wrong in seed {found[0]}, after {done} seeds and {perf_counter() - begun:.0f} s")
-                    return Failure(*found, done)
-            if perf_counter() - shown > 10:
-                shown = perf_counter()
-                show(f"{done} of {seeds} seeds, {done / (shown - begun):.0f} a second")
+                return
+            over, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in over)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def live(script: Script, keep: Sequence[int] | None = None) -> World:

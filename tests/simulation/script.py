@@ -7,7 +7,7 @@ from random import Random
 
 from msgspec import Struct
 
-BUSY_S = 5.0
+BUSY_S = 4.0
 """Until when things happen; after it everything is mended and must come to rest."""
 
 _OFTEN = (
@@ -54,22 +54,22 @@ class Script(Struct, frozen=True):
 def write(seed: int) -> Script:
     """Return the script of a seed."""
     rng = Random(f"script {seed}")
-    crews = rng.choice((2, 3, 3, 4))
+    crews = rng.choice((2, 3, 3))
 
     def action(at_s: float, kind: str) -> Action:
         return Action(round(at_s, 3), kind, rng.randrange(1000), rng.randrange(1000), rng.randrange(1000))
 
     actions = [action(rng.uniform(0, 0.6 * BUSY_S), "report") for _ in range(rng.choice((1, 2, 2, 3)))]
     actions += [action(0, kind) for kind in ("eager", "diligent") for _ in range(crews) if rng.random() < 0.4]
-    actions += [action(rng.uniform(0.3, BUSY_S), rng.choice(_OFTEN)) for _ in range(rng.randrange(4, 14))]
+    actions += [action(rng.uniform(0.3, BUSY_S), rng.choice(_OFTEN)) for _ in range(rng.randrange(3, 11))]
     actions += [action(rng.uniform(0.3, BUSY_S), rng.choice(_SELDOM)) for _ in range(rng.randrange(1, 6))]
     return Script(
         seed=seed,
         nodes=rng.choice((1, 2, 2)),
         crews=crews,
-        keepers=rng.choice((1, 1, 2)),
-        planners=rng.choice((1, 1, 2)),
-        pause_share=rng.choice((0.1, 0.3, 0.7)),
+        keepers=rng.choice((1, 1, 1, 2)),
+        planners=rng.choice((1, 1, 1, 2)),
+        pause_share=rng.choice((0.05, 0.15, 0.5)),
         lost_answers=rng.choice((0.0, 0.05, 0.2)),
         lost_hints=rng.choice((0.0, 0.5)),
         slow_s=rng.choice((0.01, 0.05, 0.3)),

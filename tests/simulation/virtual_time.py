@@ -1,19 +1,35 @@
 """An event loop whose time stands still while there is work, and jumps to the next timer where there is none."""
 
 import asyncio
-import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from itertools import count
-from typing import Any
+from typing import Any, TypeVarTuple
 
+Args = TypeVarTuple("Args")
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
 class Stuck(Exception):
     """Nothing is left to happen, and the work is not done."""
+
+
+class _Call(asyncio.TimerHandle):
+    """A callback with its time; the standard handles also know how to tell where they come from, which takes time."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Any, args: Any, context: Context | None) -> None:
+        self._callback, self._args = callback, args
+        self._context = copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback, self._args = None, ()
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -24,8 +40,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def __init__(self, failed: Callable[[str], None]) -> None:
         self._passed = 0.0
-        self._ready: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._ready: deque[_Call] = deque()
+        self._timers: list[tuple[float, int, _Call]] = []
         self._count = count()
         self._failed = failed
         self._tasks: list[asyncio.Task[Any]] = []
@@ -42,20 +58,26 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     # What asyncio asks of it
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+    def call_soon(
+        self, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.Handle:
+        call = _Call(callback, args, context)
+        self._ready.append(call)
+        return call
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._timers, (when, next(self._count), handle))
-        return handle
+    def call_at(
+        self, when: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        call = _Call(callback, args, context)
+        heappush(self._timers, (when, next(self._count), call))
+        return call
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[*Args], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self.call_at(self._passed + delay, callback, *args, context=context)
+        call = _Call(callback, args, context)
+        heappush(self._timers, (self._passed + delay, next(self._count), call))
+        return call
 
     def create_future(self) -> "asyncio.Future[Any]":
         return asyncio.Future(loop=self)
@@ -82,9 +104,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if error is not None:
             self._failed(f"{context.get('message')}: {error!r}")
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        pass
-
     # Running
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -92,8 +111,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)
         try:
             task = self.create_task(work)
-            while not task.done():
-                self._run_once()
+            self._go_on(task.done)
             task.result()
         finally:
             asyncio._set_running_loop(None)
@@ -103,26 +121,31 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)
         try:
             for _ in range(5):
-                going_on = [task for task in self._tasks if not task.done()]
-                for task in going_on:
-                    task.cancel()
-                while self._ready:
-                    self._run_once()
+                for task in self._tasks:
+                    if not task.done():
+                        task.cancel()
+                self._go_on(lambda: not self._ready)
         finally:
             asyncio._set_running_loop(None)
 
-    def _run_once(self) -> None:
+    def _go_on(self, over: Callable[[], bool]) -> None:
+        """Run what is ready, and where nothing is the next timer, round after round until it is over."""
         ready, timers = self._ready, self._timers
-        if not ready:
-            if not timers:
-                raise Stuck
-            when, _, handle = heapq.heappop(timers)
-            self._passed = max(self._passed, when)
-            ready.append(handle)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle.cancelled():
-                handle._run()
+        while not over():
+            if not ready:
+                if not timers:
+                    raise Stuck
+                when, _, call = heappop(timers)
+                if when > self._passed:
+                    self._passed = when
+                ready.append(call)
+            for _ in range(len(ready)):
+                call = ready.popleft()
+                if not call._cancelled:
+                    try:
+                        call._context.run(call._callback, *call._args)
+                    except Exception as error:
+                        self._failed(f"{call._callback}: {error!r}")
 
 
 def elapsed() -> float:

@@ -21,6 +21,7 @@ from crew_client.protocol import (
     Revoked,
     Route,
     Shift,
+    ShiftChanged,
     Stop,
     Updated,
 )
@@ -230,6 +231,28 @@ def test_a_decline_that_was_not_taken_leaves_the_offer(session: Session, make: A
     session.ask(Decline(id="d1", order="o1"))
     see(session, make, ProgressAck(id="d1", order="o1", error="closed"))
     assert list(session.mirror.offers) == ["o1"]
+
+
+def test_a_shift_is_said_again_until_the_log_has_it_and_never_against_a_dispatcher(session: Session, make: Any) -> None:
+    session.put_shift(Shift(on=True))
+    session.lost()
+    see(session, make, make.welcome(10, resumed=True))
+    assert session.outgoing() == [Shift(on=True)]
+    see(session, make, ShiftChanged(seq=11, on=True, by="crew"))
+    see(session, make, ShiftChanged(seq=12, on=False, by="dispatcher", reason="unwell"))
+    assert not session.on_shift
+    session.lost()
+    see(session, make, make.welcome(12, resumed=True))
+    assert session.outgoing() == []
+    assert not session.on_shift
+
+
+def test_a_shift_that_a_dispatcher_ends_meanwhile_stays_ended(session: Session, make: Any) -> None:
+    session.put_shift(Shift(on=True))
+    see(session, make, ShiftChanged(seq=11, on=True, by="crew"))
+    session.lost()
+    see(session, make, make.welcome(12, resumed=True))
+    assert session.outgoing() == []
 
 
 def test_of_the_positions_only_the_newest_is_sent_and_after_the_shift(make: Any) -> None:

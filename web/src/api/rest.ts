@@ -91,6 +91,7 @@ export interface CrewOut {
   position: Location | null;
   position_at: string | null;
   zones_lent?: string[];
+  shift_since?: string | null;
   position_age_s: number | null;
   score: number;
 }
@@ -112,10 +113,43 @@ export interface CrewChange {
   zones_lent?: string[];
 }
 /**
+ * A dispatcher's word on a crew's shift; the reason is kept, and told to the crew.
+ */
+export interface ShiftIn {
+  on: boolean;
+  reason: string;
+}
+/**
  * A token, shown this once.
  */
 export interface TokenOut {
   token: string;
+}
+/**
+ * The tokens of a crew, the oldest first.
+ */
+export interface TokenPage {
+  items: IssuedToken[];
+  next?: string | null;
+}
+/**
+ * A token that was issued: an `id` to name it by (the beginning of its hash), never the token itself.
+ */
+export interface IssuedToken {
+  id: string;
+  issued_at: string;
+}
+/**
+ * Which token becomes void, by its `id` of the list; null means every one.
+ */
+export interface RevokeIn {
+  token?: string | null;
+}
+/**
+ * How many tokens became void.
+ */
+export interface Revocation {
+  revoked: number;
 }
 /**
  * A page of crews.
@@ -510,6 +544,36 @@ export interface EventPage {
   last: number;
 }
 /**
+ * What waits for a word, the oldest first.
+ */
+export interface ReplanPage {
+  items: Replan[];
+  next?: string | null;
+}
+/**
+ * A proposed move of `order` from `crew` to `to`, and the plan's reason.
+ *
+ *     Foreseen when it was proposed: `to` is at the door in `arrives_s`, where `crew` needs `instead_of_s`; None where
+ *     that is not known. `delays` has the orders of `to` that come later for it.
+ */
+export interface Replan {
+  id: string;
+  order: string;
+  crew: string;
+  to: string;
+  reason: string;
+  proposed_at: string;
+  arrives_s?: number | null;
+  instead_of_s?: number | null;
+  delays?: Delay[];
+}
+/**
+ * Why not, where somebody says so; it is kept.
+ */
+export interface DismissIn {
+  reason?: string | null;
+}
+/**
  * The clocks of the orders reported in a time; `all` has each clock over every zone, on each page.
  */
 export interface Summary {
@@ -718,7 +782,8 @@ export interface AcknowledgeIn {
 /**
  * What became of the orders reported in a time. `breaches` are the alarms that fired in it, the newest first.
  *
- *     `clocks` are the whole city's, `zones` each zone's; `claims` count how orders came to their crews.
+ *     `clocks` are the whole city's, `zones` each zone's; `claims` count how orders came to their crews. `arrival_target_s`
+ *     is that of an order of usual severity, as it is set now.
  */
 export interface PeriodReport {
   from: string;
@@ -737,4 +802,5 @@ export interface PeriodReport {
   };
   breaches: AlarmOut[];
   more_breaches: boolean;
+  arrival_target_s: number;
 }

@@ -20,8 +20,14 @@ export interface Routes {
   "GET /crews": { path: {}; query: { limit?: number; cursor?: string }; body: never; answer: Schema.CrewPage };
   /** Change what a crew can do, where it belongs, and the zones that it is lent to. Roles: admin, dispatcher. */
   "PATCH /crews/{crew_id}": { path: { crew_id: string }; query: {}; body: Schema.CrewChange; answer: Schema.CrewOut };
+  /** Begin or end a crew's shift in its stead; the crew is told, and what it holds stays with it. Roles: admin, dispatcher. */
+  "POST /crews/{crew_id}/shift": { path: { crew_id: string }; query: {}; body: Schema.ShiftIn; answer: Schema.CrewOut };
   /** Issue a token for a crew; it is shown this once. Roles: admin. */
   "POST /crews/{crew_id}/tokens": { path: { crew_id: string }; query: {}; body: never; answer: Schema.TokenOut };
+  /** List the tokens with which a crew can sign in; none is shown, each has a name. Roles: admin. */
+  "GET /crews/{crew_id}/tokens": { path: { crew_id: string }; query: {}; body: never; answer: Schema.TokenPage };
+  /** Make a lost phone's token void, or every token of the crew; its sockets are closed. Roles: admin. */
+  "POST /crews/{crew_id}/tokens/revoke": { path: { crew_id: string }; query: {}; body: Schema.RevokeIn; answer: Schema.Revocation };
   /** Tell whose token this is. Roles: admin, crew, dispatcher, intake, monitor. */
   "GET /me": { path: {}; query: {}; body: never; answer: Schema.MeOut };
   /** Make a user. Roles: admin. */
@@ -56,6 +62,12 @@ export interface Routes {
   "POST /overrides": { path: {}; query: {}; body: object; answer: Schema.OverrideResults };
   /** Read the city's event log from a position on, gapless. Roles: admin, dispatcher, monitor. */
   "GET /events": { path: {}; query: { after?: number; limit?: number }; body: never; answer: Schema.EventPage };
+  /** List the moves that the plan proposes and nobody has decided. Roles: admin, dispatcher, monitor. */
+  "GET /replans": { path: {}; query: {}; body: never; answer: Schema.ReplanPage };
+  /** Move the order as the plan proposes; both crews are told. 409 says why it is too late. Roles: admin, dispatcher. */
+  "POST /replans/{replan_id}/accept": { path: { replan_id: string }; query: {}; body: never; answer: Schema.PublicOrder };
+  /** Leave the order where it is; the same is not proposed again while its crew holds it. Roles: admin, dispatcher. */
+  "POST /replans/{replan_id}/dismiss": { path: { replan_id: string }; query: {}; body: Schema.DismissIn; answer: Schema.Replan };
   /** Sum up the clocks of the orders reported in a time, per clock and zone, and per clock over all zones. Roles: admin, monitor. */
   "GET /sla/summary": { path: {}; query: { from?: string; to?: string; zone?: string; limit?: number; cursor?: string }; body: never; answer: Schema.Summary };
   /** List clocks, the next due first. Roles: admin, monitor. */

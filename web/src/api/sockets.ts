@@ -349,6 +349,16 @@ export interface Advice {
   reason: string;
 }
 /**
+ * The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason.
+ */
+export interface ShiftChanged {
+  type: "shift_changed";
+  seq: number;
+  on: boolean;
+  by: "crew" | "dispatcher";
+  reason?: string | null;
+}
+/**
  * A message was not taken. `id` names the command where it had one.
  */
 export interface Error {
@@ -436,7 +446,7 @@ export interface PublicOrder {
   unverified?: boolean;
 }
 /**
- * A crew as consoles see it; `position` is the last fix, received at `position_at`.
+ * A crew as consoles see it, on shift since `shift_since`, `position` being its last fix.
  */
 export interface CrewRow {
   id: string;
@@ -449,6 +459,7 @@ export interface CrewRow {
   position: Location | null;
   position_at: string | null;
   zones_lent?: string[];
+  shift_since?: string | null;
 }
 /**
  * One row of the city's log, in order.
@@ -482,6 +493,6 @@ export interface Fix {
 }
 
 export type FromCrew = Hello | Shift | Position | Grab | Decline | Progress | HandBack | Ack | Ping;
-export type ToCrew = Welcome | Offer | OfferClosed | GrabAck | GrabResult | Assigned | Revoked | Updated | ProgressAck | Route | Advice | Error | Pong;
+export type ToCrew = Welcome | Offer | OfferClosed | GrabAck | GrabResult | Assigned | Revoked | Updated | ProgressAck | Route | Advice | ShiftChanged | Error | Pong;
 export type FromConsole = ConsoleHello | ConsoleAck | ConsolePing;
 export type ToConsole = Snapshot | Event | Positions | Error | Pong;

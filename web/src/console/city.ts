@@ -65,7 +65,7 @@ export class City {
   renew(crews: readonly CrewRow[]): void {
     for (const crew of crews) {
       const known = this.crews.get(crew.id);
-      this.crews.set(crew.id, known ? { ...crew, load: known.load, state: known.state, position: known.position, position_at: known.position_at } : crew);
+      this.crews.set(crew.id, known ? { ...crew, load: known.load, state: known.state, position: known.position, position_at: known.position_at, shift_since: known.shift_since } : crew);
     }
   }
 
@@ -117,9 +117,9 @@ export class City {
       return "crews";
     }
     if (crew && event.kind === "crew.shift_started") {
-      this.crews.set(id, { ...crew, state: crew.load ? "busy" : "idle" });
+      this.crews.set(id, { ...crew, state: crew.load ? "busy" : "idle", shift_since: event.at });
     } else if (crew && event.kind === "crew.shift_ended") {
-      this.crews.set(id, { ...crew, state: "off", position: null, position_at: null });
+      this.crews.set(id, { ...crew, state: "off", position: null, position_at: null, shift_since: null });
     }
     return null;
   }

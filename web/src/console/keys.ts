@@ -22,6 +22,13 @@ export function useKeys(desk: Desk, { help, busy }: KeySettings): void {
     else requestAnimationFrame(() => document.querySelector<HTMLElement>(".crews [tabindex='0']")?.focus());
   }
 
+  function focusReplans(): boolean {
+    const first = document.querySelector<HTMLElement>("[data-replan] [data-accept]");
+    if (first) desk.view.value = "queue";
+    first?.focus();
+    return first !== null;
+  }
+
   /** The order that keys are about: the one with the focus, else the one that is open. */
   function current(): string | null {
     const row = document.activeElement?.closest<HTMLElement>("[data-order]");
@@ -53,6 +60,7 @@ export function useKeys(desk: Desk, { help, busy }: KeySettings): void {
     "?": help,
     "/": () => document.querySelector<HTMLElement>("[data-search]")?.focus(),
     f: () => desk.follow(),
+    g: () => focusReplans(),
     u: () => void (desk.undoAsked.value += 1),
     j: () => step("ArrowDown"),
     k: () => step("ArrowUp"),

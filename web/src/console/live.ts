@@ -7,6 +7,7 @@ import { consoleSession } from "@/shared/console-feed";
 import { type LinkState } from "@/shared/session";
 
 import { City } from "./city";
+import { type Replans, replansOf } from "./replans";
 import type { ZoneFeatures } from "./zones";
 
 const GATHER_MS = 1000;
@@ -21,6 +22,8 @@ export interface Live {
   readonly loaded: Readonly<Ref<boolean>>;
   /** The map could not be read; it is tried again with the next connection. */
   readonly zonesProblem: Readonly<Ref<unknown>>;
+  /** What the plan proposes and a person decides. */
+  readonly replans: Replans;
   readonly restart: () => void;
   readonly stop: () => void;
   /** Show at once what has come. */
@@ -58,6 +61,8 @@ export function liveCity(token: string): Live {
     }
   }
 
+  const replans = replansOf(token);
+
   let naming: Promise<void> | null = null;
   /** Names are not in the log: read the crews again, once for many changes. */
   function readCrews(): void {
@@ -77,10 +82,12 @@ export function liveCity(token: string): Live {
       city.load(snapshot);
       loaded.value = true;
       void readZones();
+      replans.read();
       flush();
     },
     onEvent(event) {
       const touched = city.fold(event);
+      replans.hear(event);
       if (touched === "zones") void readZones();
       if (touched === "crews") readCrews();
       gather();
@@ -96,7 +103,7 @@ export function liveCity(token: string): Live {
     session.stop();
   };
   onScopeDispose(stop);
-  return { city, turn, zones, link: session.state, loaded, zonesProblem, restart: () => session.restart({ afresh: true }), stop, flush };
+  return { city, turn, zones, link: session.state, loaded, zonesProblem, replans, restart: () => session.restart({ afresh: true }), stop, flush };
 }
 
 async function everyCrew(token: string): Promise<CrewOut[]> {

@@ -1,9 +1,10 @@
 /** The map itself: MapLibre with our layers. Loaded when the console stands; everything else works without it. */
 import "maplibre-gl/dist/maplibre-gl.css";
 
-import { type GeoJSONSource, type LayerSpecification, Map as MapLibre, NavigationControl, ScaleControl, setWorkerUrl } from "maplibre-gl";
+import { AttributionControl, type GeoJSONSource, type LayerSpecification, Map as MapLibre, NavigationControl, ScaleControl, setWorkerUrl } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 
+import { rasterSource, readBasemap } from "./basemap";
 import type { Drawn } from "./map-data";
 import { currentLook, type Look, pictures, RATIO } from "./map-icons";
 import type { Bounds, Place } from "./zones";
@@ -106,6 +107,18 @@ export class CityMap {
     for (const source of SOURCES) this.map.addSource(source, { type: "geojson", data: (this.known.get(source) ?? EMPTY) as never });
     for (const layer of layers(this.look)) this.map.addLayer(layer);
     this.standing = true;
+    void this.putUnder();
+  }
+
+  /** Draw on the configured basemap, where there is one; it comes later and holds nothing up. */
+  private async putUnder(): Promise<void> {
+    const basemap = await readBasemap();
+    if (!basemap) return;
+    const source = await rasterSource(basemap);
+    if (!this.standing) return;
+    this.map.addSource("basemap", source);
+    this.map.addLayer({ id: "basemap", type: "raster", source: "basemap", paint: { "raster-fade-duration": 0 } }, "areas");
+    this.map.addControl(new AttributionControl({ compact: true }), "bottom-left");
   }
 }
 

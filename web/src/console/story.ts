@@ -106,12 +106,20 @@ const visits: Record<string, (data: Data, crew: string, actor: string, names: Na
     const why = decision?.reason ? (told.value.why as Record<string, string>)[decision.reason] : undefined;
     return plain(told.value.claimed(crew), words(bids ? told.value.bidsWere(bids) : "", why), "good");
   },
-  assigned: (data, crew) => {
+  replan_proposed: (data, _crew, _actor, names) => {
+    const replan = data.replan as { crew: string; to: string };
+    return plain(told.value.replanProposed(names.crew(replan.crew), names.crew(replan.to)));
+  },
+  replan_withdrawn: (data) => plain(told.value.replanWithdrawn, words(wordFor(t.value.replans.goneWhy, String(data.reason)))),
+  replan_dismissed: (data, _crew, actor, names) =>
+    plain(told.value.replanDismissed(actorText(actor, names), names.crew((data.replan as { to: string }).to)), words(data.reason)),
+  assigned: (data, crew, actor, names) => {
+    if (actor.startsWith("user:")) return plain(told.value.replanAccepted(actorText(actor, names), crew), [], "good");
     const reason = (data.given as { reason?: string } | undefined)?.reason ?? "";
     const eta = /(\d+) s$/.exec(reason)?.[1];
     return plain(told.value.assignedByMachine(crew), words(eta ? told.value.machineWhy(durationText(Number(eta))) : reason), "good");
   },
-  declined: (data, _crew, _actor, names) => plain(told.value.declined(names.crew(data.by as string)), words(data.reason)),
+  declined: (data, _crew, _actor, names) => plain(told.value.declined(names.crew(data.by as string)), words(typeof data.reason === "string" ? wordFor(told.value.declineWhy, data.reason) : "")),
   handed_back: (data, _crew, _actor, names) => {
     const lost = data.lost as { crew?: string } | undefined;
     return plain(told.value.handedBack(names.crew(lost?.crew)), words(wordFor(told.value.handBack, data.reason as string)), "warn");

@@ -2,7 +2,7 @@
  * What the city's log has told this crew, folded: open offers and held orders. Pure, so that two phones that have seen
  * the same messages show the same.
  */
-import type { Assigned, Offer, OfferClosed, Order, Revoked, Route, Stop, ToCrew, Updated, Welcome } from "@/api/sockets";
+import type { Assigned, Offer, OfferClosed, Order, Revoked, Route, ShiftChanged, Stop, ToCrew, Updated, Welcome } from "@/api/sockets";
 
 /** An order that is open to this crew's grab. */
 export interface OpenOffer {
@@ -46,9 +46,19 @@ export function fold(known: Known, message: ToCrew): boolean {
     case "route":
       known.route = [...(message as Route).stops];
       return true;
+    case "shift_changed":
+      return shiftChanged(known, message);
     default:
       return false;
   }
+}
+
+/** What the crew itself said is known here already, and may have been unsaid since. */
+function shiftChanged(known: Known, message: ShiftChanged): boolean {
+  if (message.by === "crew") return false;
+  known.onShift = message.on;
+  if (!message.on) known.offers = {};
+  return true;
 }
 
 function welcome(known: Known, message: Welcome): void {

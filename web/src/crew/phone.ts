@@ -79,6 +79,7 @@ export function startPhone(token: string, demoAt: Promise<Location | null>) {
     else if (message.type === "progress_ack") void answered(message);
     else if (message.type === "assigned") given(message.order, message.by);
     else if (message.type === "revoked" && held.has(message.order)) lost(message.by, message.reason);
+    else if (message.type === "shift_changed" && message.by === "dispatcher") shiftChanged(message.on, message.reason);
     else if (message.type === "error") refused(message);
     for (const { order } of openOffers(known)) if (!before.has(order.id)) ring(order.id, spokenOffer(known.offers[order.id]!));
     settleRinging();
@@ -119,6 +120,11 @@ export function startPhone(token: string, demoAt: Promise<Location | null>) {
   function lost(by: string, reason: string | null): void {
     if (by === "crew") tell("plain", t.value.handedBack);
     else tell("bad", t.value.revoked(reason ?? ""));
+  }
+
+  function shiftChanged(on: boolean, reason: string | null | undefined): void {
+    wanted.value = null;
+    tell(on ? "plain" : "bad", t.value.shiftChanged(on), reason ?? "");
   }
 
   function refused(message: Extract<ToCrew, { type: "error" }>): void {

@@ -51,6 +51,7 @@ export class Whereabouts {
     this.timer = undefined;
     this.watching = null;
     this.last = null;
+    this.sentAt = 0;
     this.where.value = { kind: "off" };
   }
 

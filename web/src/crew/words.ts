@@ -85,6 +85,7 @@ export const t = dictionary(
       unwell: "身体不适",
       shift_ends: "快下班了",
     },
+    shiftChanged: (on: boolean) => (on ? "调度员替您上了班" : "调度员替您下了班，不再收新单"),
     where: {
       off: "休班时不定位",
       waiting: "正在定位…",
@@ -194,6 +195,7 @@ export const t = dictionary(
       unwell: "I am unwell",
       shift_ends: "My shift ends",
     },
+    shiftChanged: (on) => (on ? "A dispatcher began your shift" : "A dispatcher ended your shift: no new orders"),
     where: {
       off: "Off shift you are not located",
       waiting: "Locating…",
