@@ -62,6 +62,7 @@ class Plan(Struct, frozen=True):
     fault_s: float
     faults: tuple[str, ...] | None = None
     planted: str | None = None
+    converge_s: float = CONVERGE_S
     keep: bool = False
     """Whether to keep the history of a round in which nothing was broken."""
     paces: tuple[Pace, Pace] = (Pace(mode="first"), Pace(mode="sealed"))
@@ -94,7 +95,7 @@ async def run_round(plan: Plan, out: Path) -> Outcome:
         await storm.online(within_s=20)
         await asyncio.sleep(WARM_UP_S)
         await _let_happen(storm, plan, chosen)
-        await _heal_and_audit(storm, outcome)
+        await _heal_and_audit(storm, outcome, plan.converge_s)
     except Exception as error:
         parts = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
         outcome.violations += [f"liveness: {part or repr(part)}" for part in parts]
@@ -136,7 +137,7 @@ async def _one(fault: faults.Fault, storm: Storm, rng: random.Random, until: flo
     await fault(storm, rng, until)
 
 
-async def _heal_and_audit(storm: Storm, outcome: Outcome) -> None:
+async def _heal_and_audit(storm: Storm, outcome: Outcome, most_s: float) -> None:
     await storm.installation.heal()
     healed_at = now()
     db = Database(storm.installation.database_url, size=3)
@@ -144,13 +145,13 @@ async def _heal_and_audit(storm: Storm, outcome: Outcome) -> None:
         books = [Books(db, city.id, storm.history) for city in storm.cities]
         before = sum(storm.answered.values())
         patience = Patience(storm.installation.workers)
-        late = await _wait(patience, lambda: _still_waiting(storm, healed_at, before))
+        late = await _wait(patience, most_s, lambda: _still_waiting(storm, healed_at, before))
         outcome.converged_s, outcome.converged_wall_s = round(patience.granted_s, 2), round(patience.wall_s, 2)
         if late:
-            outcome.violations.append(f"liveness: not converged {CONVERGE_S:g} s after the last fault: {late}")
-        await _finish(storm)
-        if late := await _wait(Patience(storm.installation.workers), lambda: _behind(storm, books)):
-            outcome.violations.append(f"liveness: not told {CONVERGE_S:g} s after the last command: {late}")
+            outcome.violations.append(f"liveness: not converged {most_s:g} s after the last fault: {late}")
+        await _finish(storm, most_s)
+        if late := await _wait(Patience(storm.installation.workers), most_s, lambda: _behind(storm, books)):
+            outcome.violations.append(f"liveness: not told {most_s:g} s after the last command: {late}")
         for book in books:
             await book.close()
             outcome.events += book.mirror.seq if book.mirror else 0
@@ -161,19 +162,19 @@ async def _heal_and_audit(storm: Storm, outcome: Outcome) -> None:
         await db.close()
 
 
-async def _finish(storm: Storm) -> None:
+async def _finish(storm: Storm, most_s: float) -> None:
     """Let nobody begin anything, and have crews ask for some of their verdicts once more."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(4 * CONVERGE_S):
+        async with asyncio.timeout(4 * most_s):
             await storm.hush()
             await asyncio.gather(*(crew.ask_again(12) for crew in storm.crews))
 
 
-async def _wait(patience: Patience, what: Callable[[], Awaitable[str]]) -> str:
+async def _wait(patience: Patience, most_s: float, what: Callable[[], Awaitable[str]]) -> str:
     """Wait until nothing is missing any more, for as long as converging may take; return what still is."""
     while True:
         missing = await what()
-        if patience.over(CONVERGE_S) or not missing:
+        if patience.over(most_s) or not missing:
             return missing
         await asyncio.sleep(0.1)
 
