@@ -1,9 +1,13 @@
 # make run    a demo city on this machine: engine, crews, residents; Ctrl-C stops everything
 # make test   everything that is checked: lint, types, import rules, tests
+# make soak   a million simulated seeds: SEEDS= how many, FIRST= the first, JOBS= in how many processes
+# make storm MINUTES=100  every fault there is, combined at random, for so many minutes; the totals are in storm-results
+# make planted   puts known bugs back into real processes, one by one, and finds them
+# make fuzz   readers, routes and sockets under fuzz for MINUTES=10 of each kind; a short run is in make test
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test lint lock clean check-lock web screenshots
+.PHONY: run test soak storm planted fuzz lint lock clean check-lock web screenshots
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -42,15 +46,34 @@ lint: $(TEST_STAMP) check-lock web
 	$(BIN)/lint-imports
 	@tools/check-web $(BIN)/python
 
+storm: MINUTES ?= 100
+storm: OPERATIONS ?= 0
+storm: $(TEST_STAMP) web
+	$(BIN)/python -m tests.faults.run --minutes $(MINUTES) --operations $(OPERATIONS) $(if $(SEED),--seed $(SEED))
+
+planted: $(TEST_STAMP) web
+	$(BIN)/pytest -rA tests/faults/test_planted.py
+
+fuzz: MINUTES ?= 10
+fuzz: $(TEST_STAMP) web
+	QIANGDAN_TEST_FUZZ_MINUTES=$(MINUTES) $(BIN)/pytest tests/fuzz -o timeout=0 --durations=10 -s
+
 screenshots: $(TEST_STAMP) web
 	$(BIN)/python tools/screenshots.py
+
+# Other seeds than those of `make test`, which are the first ten thousand.
+soak: SEEDS ?= 1000000
+soak: FIRST ?= 10000
+soak: JOBS ?= $(shell nproc)
+soak: $(TEST_STAMP)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
 test: lint
 	@tools/install-test-packages
 	@echo "Everything but the storms, three files at a time (most of it waits):"
 	$(BIN)/pytest -n 3 --dist loadgroup --durations=10 --ignore tests/faults
 	@echo "The storms: engines and PostgreSQL are killed under load, for a minute in each mode:"
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest tests/faults --ignore tests/faults/test_planted.py
 	@tools/test-on-old-postgres $(BIN)/pytest
 
 # Universal: one file for every Python from 3.11 on and every platform. Hashes, and no host in it.

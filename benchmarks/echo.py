@@ -6,7 +6,10 @@ from typing import Any
 
 
 def main(port: int, parent: int) -> None:
-    """Serve the echo at `/ws`, in one process on uvloop, as an engine is served; end with the parent process."""
+    """Serve the echo at `/ws` and a broadcast at `/all`, in one process on uvloop, as an engine is served.
+
+    It ends with the parent process.
+    """
     from sanic import HTTPResponse, Request, Sanic
     from sanic.response import text
 
@@ -26,7 +29,20 @@ def main(port: int, parent: int) -> None:
         while True:
             await ws.send(await ws.recv())
 
+    everybody: set[Any] = set()
+
+    async def tell_all(_request: Request, ws: Any) -> None:
+        everybody.add(ws)
+        try:
+            while True:
+                text = await ws.recv()
+                for each in list(everybody):
+                    await each.send(text)
+        finally:
+            everybody.discard(ws)
+
     app.add_websocket_route(echo, "/ws")
+    app.add_websocket_route(tell_all, "/all")
     app.run(host="127.0.0.1", port=port, single_process=True, motd=False, access_log=False)
 
 

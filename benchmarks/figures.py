@@ -38,6 +38,11 @@ def within(target: float, measured: Row) -> Row:
     return {**measured, "target": target, "holds": measured["ours"] <= target}
 
 
+def reaching(target: float, measured: Row) -> Row:
+    """Return the row with the promise that ours, in its own unit, is at least `target`."""
+    return {**measured, "target": target, "holds": measured["ours"] >= target}
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least this share of the values do not exceed."""
     ordered = sorted(values)

@@ -8,7 +8,7 @@ per transaction. All take turns; medians of the turns. Clients, engine and Postg
 
 from benchmarks.figures import Row, at_least, median, row
 from benchmarks.pgbench import CLIENTS, WITHOUT_COUNTER, Pgbench
-from benchmarks.phones import Exchange, Phone, connect, grab, sign_in
+from benchmarks.phones import Exchange, Phone, connect, grab, hang_up, sign_in
 from benchmarks.stage import Stage, another_database, echo, engine, postgres, run_async, token_of
 
 NAME = "grab-e2e"
@@ -45,6 +45,7 @@ async def _measure(url: str, crews: int, each: int, rounds: int) -> list[Row]:
             ours.append(await _turn(phones, asked, won=True))
             plain.append(await _turn(others, asked, won=False))
             bare.append(await pgbench.claims(commits))
+        await hang_up(others)
     claimed = await stage.count("SELECT count(*) FROM orders WHERE state = 'claimed'")
     await stage.close()
     if claimed != len(orders):

@@ -6,7 +6,7 @@ the same clients. Both take turns; the percentiles are over the turns.
 """
 
 from benchmarks.figures import Row, at_most, percentile, row
-from benchmarks.phones import Exchange, Phone, connect, grab, sign_in
+from benchmarks.phones import Exchange, Phone, connect, grab, hang_up, sign_in
 from benchmarks.stage import Stage, echo, engine, postgres, run_async, token_of
 
 NAME = "grab-storm"
@@ -30,6 +30,7 @@ async def _measure(url: str, crews: int, storms: int) -> list[Row]:
         for order in orders:
             ours.append(await _storm(phones, order, judged=True))
             plain.append(await _storm(others, order, judged=False))
+        await hang_up(others)
     kept = await stage.count("SELECT count(*) FROM crew_grab WHERE reason IS NOT NULL")
     await stage.close()
     if kept != crews * len(orders):

@@ -5,13 +5,20 @@ only, and is the same towards the engine and towards the echo.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import cast
+from typing import Protocol, cast
 
 from benchmarks.stage import HOST
 
+SOURCES = tuple(f"127.0.0.{last}" for last in range(1, 9)) if sys.platform == "linux" else (HOST,)
 HELLO = b'{"type":"hello","resume_after":null}'
+PING = b"\x81\x8f\0\0\0\0" + b'{"type":"ping"}'
+PING_EVERY_S = 25.0
+PING_SLICE_S = 0.05
+BATCH = 500
 Heard = Callable[["Phone", bytes], None]
 
 
@@ -28,6 +35,8 @@ class Phone(asyncio.Protocol):
     def __init__(self, path: str, token: str | None, heard: Heard) -> None:
         self.heard = heard
         self.open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.code: int | None = None
         self.transport: asyncio.Transport
         self._path = path
         self._token = token
@@ -45,13 +54,15 @@ class Phone(asyncio.Protocol):
         )
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell who waits for the handshake."""
+        """Tell who waits for the handshake, or for the end."""
+        self.lost.set_result(None)
         if not self.open.done():
             self.open.set_exception(ConnectionError("the socket was closed during the handshake"))
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that `masked` made."""
-        self.transport.write(frame)
+        """Send a frame that `masked` made; nothing where the connection is over."""
+        if not self.transport.is_closing():
+            self.transport.write(frame)
 
     def data_received(self, data: bytes) -> None:
         """Take frames apart."""
@@ -84,24 +95,74 @@ class Phone(asyncio.Protocol):
             elif data[at] == 0x89:
                 self.send(masked(data[begin:end], opcode=10))
             elif data[at] == 0x88:
+                self.code = int.from_bytes(data[begin : begin + 2], "big")
                 self.transport.close()
             at = end
         self._data = data[at:]
 
 
 async def connect(port: int, path: str, tokens: Sequence[str | None], heard: Heard) -> list[Phone]:
-    """Open one phone per token, a hundred at a time."""
-    loop = asyncio.get_running_loop()
+    """Open one phone per token, a hundred at a time, from several addresses: one has some 28,000 ports to give."""
     phones: list[Phone] = []
     for start in range(0, len(tokens), 100):
-        some = [
-            (await loop.create_connection(lambda token=token: Phone(path, token, heard), HOST, port))[1]  # type: ignore[misc]
-            for token in tokens[start : start + 100]
-        ]
+        source = SOURCES[start // 100 % len(SOURCES)]
+        some = [await dial(port, path, token, heard, source=source) for token in tokens[start : start + 100]]
         async with asyncio.timeout(60):
             await asyncio.gather(*(phone.open for phone in some))
         phones += some
     return phones
+
+
+async def dial(port: int, path: str, token: str | None, heard: Heard, *, source: str = HOST) -> Phone:
+    """Connect one phone; its handshake is under way."""
+    loop = asyncio.get_running_loop()
+    made = await loop.create_connection(lambda: Phone(path, token, heard), HOST, port, local_addr=(source, 0))
+    return made[1]
+
+
+async def hang_up(phones: Sequence[Phone]) -> None:
+    """Say goodbye, and return when every connection is over."""
+    for phone in phones:
+        phone.send(masked((1000).to_bytes(2, "big"), opcode=8))
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(phone.lost for phone in phones))
+
+
+class Pinging(Protocol):
+    """What can be kept from falling silent."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame that `masked` made."""
+        ...
+
+
+@asynccontextmanager
+async def pinged(phones: Sequence[Pinging]) -> AsyncIterator[None]:
+    """Let each phone ping every 25 s, evenly spread, those too that are added meanwhile."""
+    task = asyncio.create_task(_ping(phones))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _ping(phones: Sequence[Pinging]) -> None:
+    due, number = 0.0, 0
+    while True:
+        await asyncio.sleep(PING_SLICE_S)
+        due += len(phones) * PING_SLICE_S / PING_EVERY_S
+        for _ in range(int(due)):
+            number += 1
+            phones[number % len(phones)].send(PING)
+        due %= 1
+
+
+async def join(phones: list[Phone], port: int, tokens: Sequence[str | None], *, path: str = "/ws") -> None:
+    """Add phones, some hundred at a time, so that who is in may be pinged meanwhile; without tokens those of a peer."""
+    for start in range(0, len(tokens), BATCH):
+        some = tokens[start : start + BATCH]
+        signed = [token for token in some if token is not None]
+        phones += await (sign_in(port, signed) if signed else connect(port, path, some, ignore))
 
 
 async def sign_in(port: int, tokens: Sequence[str]) -> list[Phone]:
@@ -118,9 +179,18 @@ async def sign_in(port: int, tokens: Sequence[str]) -> list[Phone]:
     phones = await connect(port, "/ws/v1/crew", tokens, heard)
     for phone in phones:
         phone.send(masked(HELLO))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(60 + len(tokens) / 100):
         await everybody.wait()
     return phones
+
+
+async def until(holds: Callable[[], bool], *, within_s: float) -> None:
+    """Return soon after it holds; raise `TimeoutError` where it does not in time."""
+    give_up_at = perf_counter() + within_s
+    while not holds():
+        if perf_counter() > give_up_at:
+            raise TimeoutError
+        await asyncio.sleep(0.02)
 
 
 class Exchange:
@@ -144,7 +214,7 @@ class Exchange:
             await self._done.wait()
         self.took_s = perf_counter() - begun
         for phone in self._left:
-            phone.heard = _ignore
+            phone.heard = ignore
         return self.took_s
 
     def _hear(self, phone: Phone, frame: bytes) -> None:
@@ -162,7 +232,7 @@ class Exchange:
             self._done.set()
 
 
-def _ignore(phone: Phone, frame: bytes) -> None:
+def ignore(phone: Phone, frame: bytes) -> None:
     """Hear a frame that nobody waits for."""
 
 

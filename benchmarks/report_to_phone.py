@@ -120,6 +120,10 @@ class Poster(asyncio.Protocol):
         self.posted += 1
         self._transport.write(request)
 
+    def close(self) -> None:
+        """Leave."""
+        self._transport.close()
+
     def data_received(self, data: bytes) -> None:
         """Count answers."""
         self.answered += data.count(b"HTTP/1.1 201")

@@ -18,7 +18,7 @@ from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -235,23 +235,44 @@ def grid(zones: int) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": features}
 
 
+class Served(NamedTuple):
+    """A server under measurement: where it listens, and its process."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+
 @contextmanager
 def engine(url: str) -> Iterator[int]:
     """Run `qiangdan engine` as a process, one worker, and give its port when it is ready."""
-    port = free_port()
+    with served_engine(url) as served:
+        yield served.port
+
+
+@contextmanager
+def served_engine(url: str, *, port: int | None = None) -> Iterator[Served]:
+    """Run `qiangdan engine` as a process, one worker, on this port or a free one, and give both when it is ready."""
+    port = port or free_port()
     command = ["-m", "dispatch.cli", "--end-with", str(os.getpid()), "engine", "--host", HOST, "--port", str(port)]
     with _process(command, to_environment(settings_for(url))) as process:
         _wait(process, lambda: httpx.get(f"http://{HOST}:{port}/readyz", timeout=5).status_code == 200)
-        yield port
+        yield Served(port, process)
 
 
 @contextmanager
 def echo() -> Iterator[int]:
     """Run the peer of the sockets, an echo on a plain Sanic websocket, as a process and give its port."""
+    with served_echo() as served:
+        yield served.port
+
+
+@contextmanager
+def served_echo() -> Iterator[Served]:
+    """Run the peer of the sockets, and give its port and process."""
     port = free_port()
     with _process(["-m", "benchmarks.echo", str(port), str(os.getpid())], {}) as process:
         _wait(process, lambda: httpx.get(f"http://{HOST}:{port}/", timeout=5).status_code == 200)
-        yield port
+        yield Served(port, process)
 
 
 @contextmanager

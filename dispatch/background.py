@@ -19,7 +19,7 @@ from dispatch.store import Contended, Database
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
 from dispatch.store.tx import LOG
-from geo.travel_fallback import PromptTravel
+from geo.travel_fallback import PromptTravel, Tally, no_tally
 
 if TYPE_CHECKING:
     from dispatch.config import Settings
@@ -33,14 +33,14 @@ log = logger("background")
 class Background:
     """One background process: its database, its lease, and a recent look at each city."""
 
-    def __init__(self, settings: "Settings", role: str) -> None:
+    def __init__(self, settings: "Settings", role: str, *, tally: Tally = no_tally) -> None:
         assert settings.database_url is not None
         self.settings = settings
         self.role = role
         self.name = str(ULID())
         self.bus = make_bus(settings.database_url, settings.bus_url, self.name)
         self.db = Database(settings.database_url, size=4, on_commit=self.bus.changed)
-        self.travel = open_travel(settings)
+        self.travel = open_travel(settings, tally=tally)
         self.lease = Lease(self.db, role, self.name)
         self._cities: dict[str, tuple[object, City]] = {}
         self._left: dict[tuple[str, str], float] = {}

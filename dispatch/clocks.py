@@ -141,11 +141,17 @@ def _resumed(clock: Clock, at: datetime) -> Clock:
     )
 
 
-def retarget(clocks: Clocks, *, severity: int, targets: Targets) -> dict[str, Clock]:
-    """Give the clocks that still run the targets of a new severity, from their old start."""
+def retarget(clocks: Clocks, at: datetime, *, severity: int, targets: Targets) -> dict[str, Clock]:
+    """Give the clocks that still run the targets of a new severity, from their old start.
+
+    One past its deadline is breached, noticed or not, and keeps that deadline: a new target excuses nobody.
+    """
     renewed = dict(clocks)
     for name, clock in clocks.items():
         if clock.stopped_at is not None or clock.state == "breached":
+            continue
+        if clock.paused_at is None and _is_late(clock, at):
+            renewed[name] = msgspec.structs.replace(clock, state="breached")
             continue
         target = timedelta(seconds=targets.target_s(name, severity))
         paused = timedelta(seconds=clock.paused_s)

@@ -99,6 +99,7 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     A search takes `solve_s`; a city in which something happened is planned anew after `debounce_s`. If `advise` is set,
     idle crews are advised where to wait, once `advise_after` reports were seen, at most `moves_per_hour` times each.
     The solver starts with the first question, or `warm_up_after_s` after the planner: a start is busy enough.
+    Prometheus finds it at `metrics_host` and `metrics_port` (0: nowhere), where it holds the lease.
     """
 
     solve_s: Annotated[float, Meta(gt=0, le=60)] = 0.3
@@ -107,6 +108,8 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     advise_after: Annotated[int, Meta(ge=0, le=1_000_000)] = 50
     moves_per_hour: Annotated[float, Meta(ge=0, le=60)] = 2.0
     warm_up_after_s: Seconds = 8.0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 9471
 
 
 class BasemapSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -22,7 +22,7 @@ from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
 from dispatch.cities import load_city, open_travel
 from dispatch.crew_commands import CrewCommands
-from dispatch.errors import NotFound, Unavailable
+from dispatch.errors import DispatchError, NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
 from dispatch.http.app import make_app
@@ -330,7 +330,11 @@ class Engine:
         task = asyncio.create_task(work)
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_unheard)
+            raise
 
     def later(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a command that nobody waits for."""
@@ -369,6 +373,13 @@ class Engine:
         """Return when the database has answered; raise `Unavailable` where it does not."""
         async with self.db.connection() as conn:
             await conn.fetchval("SELECT 1 FROM city_log LIMIT 1")
+
+
+def _unheard(command: "asyncio.Task[Any]") -> None:
+    """Take note of how a command ended whose caller had gone away: a refusal was for him alone."""
+    if command.cancelled() or (error := command.exception()) is None or isinstance(error, DispatchError):
+        return
+    log.error("a command failed whose caller had gone", exc_info=error)
 
 
 def run_engine(settings: "Settings", *, host: str, port: int, sock: socket.socket | None) -> int:

@@ -257,7 +257,7 @@ def _offer(order: Order, desk: Desk) -> Outcome:
 
 def _reprioritize(order: Order, desk: Desk) -> Outcome:
     severity = desk.word.severity or order.severity
-    renewed = clocks.retarget(order.clocks, severity=severity, targets=desk.city.targets)
+    renewed = clocks.retarget(order.clocks, desk.tx.now, severity=severity, targets=desk.city.targets)
     return Outcome(msgspec.structs.replace(order, severity=severity, clocks=renewed))
 
 

@@ -10,6 +10,7 @@ Beside that it learns the city's forecasts now and then.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
@@ -23,7 +24,8 @@ from dispatch import planning, replans
 from dispatch.background import Background
 from dispatch.forecaster import Forecaster
 from dispatch.logs import configure_logs, logger
-from dispatch.questions import question_of, settings_of, several
+from dispatch.metrics import MetricsPort, PlannerMetrics
+from dispatch.questions import knows_demand, question_of, settings_of, several
 from dispatch.replans import REPLANS, Replan, overtaken, replan_of, with_effect
 from dispatch.solvers import Solver, SolverFailed, make_solver
 from dispatch.store import TryAgain
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 EVERY_S = 0.25
 MOST = 100
 ADVICE = "more of the expected reports are near from there"
+Step = Callable[["Tx"], Awaitable[bool]]
 log = logger("planner")
 
 
@@ -80,8 +83,9 @@ def without(routes: "Mapping[str, tuple[Due, ...]]", undecided: "Sequence[Moved]
 class Planner:
     """One tick after the other; `solver` answers its questions."""
 
-    def __init__(self, solver: Solver) -> None:
+    def __init__(self, solver: Solver, metrics: PlannerMetrics | None = None) -> None:
         self._solver = solver
+        self._metrics = metrics or PlannerMetrics("planner")
         self._watches: dict[str, CityWatch] = {}
 
     async def tick(self, background: Background) -> int:
@@ -120,9 +124,11 @@ class Planner:
         watch.reports += len(reported)
         watch.reported_until = reported[-1]["reported_at"] if reported else watch.reported_until
         await self._withdraw(background, city_id, {order.id: order for order in in_hand})
-        advising = settings.advise and watch.reports >= settings.advise_after
-        if not due and not several(in_hand) and not advising:
+        advising = settings.advise and (watch.reports >= settings.advise_after or knows_demand(city))
+        rolling = several(in_hand)
+        if not due and not rolling and not advising:
             return 0
+        kind = "due" if due else "rolling" if rolling else "advice"
         waiting = [found[order_id] for order_id in due if order_id in found]
         question = question_of(
             city,
@@ -135,7 +141,7 @@ class Planner:
             dispatcher=watch.dispatcher,
             settings=settings_of(settings),
         )
-        answer = await self._ask(question, settings.solve_s, city_id=city_id, due=len(due))
+        answer = await self._ask(question, settings.solve_s, city_id=city_id, kind=kind, due=len(due))
         if answer is None:
             watch.touched = True  # asked again before long, also where nothing else happens
             return await self._nearest(background, city, due)
@@ -145,18 +151,30 @@ class Planner:
         answer = msgspec.structs.replace(answer, moved=moves, routes=without(answer.routes, left_to_people))
         return await self._do(background, city, watch, answer, found, advising=advising)
 
-    async def _ask(self, question: "Question", seconds: float, *, city_id: str, due: int) -> "Answer | None":
+    async def _ask(self, question: "Question", seconds: float, *, city_id: str, kind: str, due: int) -> "Answer | None":
+        asked_at = monotonic()
+        self._metrics.questions.labels(kind).inc()
         try:
-            return await self._solver.solve(question, seconds=seconds)
+            answer = await self._solver.solve(question, seconds=seconds)
         except SolverFailed as error:
+            self._metrics.failures.labels(error.cause).inc()
             log.warning("no plan this time", city=city_id, due=due, error=str(error))
             return None
+        took_s = monotonic() - asked_at
+        self._metrics.count_answer(city_id, kind, seconds=took_s, travel=answer.travel_pairs)
+        return answer
 
     async def _nearest(self, background: Background, city: "City", due: Collection[str]) -> int:
         """Give what is due to the nearest crews: the plan without a planner."""
         done = 0
         for order_id in due:
-            done += sum(await background.do(city.id, order_id, _assign(background, city, order_id)))
+            done += await self._try(background, city, "nearest", order_id, _assign(background, city, order_id))
+        return done
+
+    async def _try(self, background: Background, city: "City", part: str, key: str, step: Step) -> int:
+        """Do one part of a plan and count it; return 1 where it was done, 0 where it was stale or could not be."""
+        done = sum(await background.do(city.id, key, step))
+        self._metrics.count_part(part, bool(done))
         return done
 
     async def _do(
@@ -172,18 +190,20 @@ class Planner:
         """Do what an answer says, part by part; what is stale by now is dropped."""
         done = 0
         for given in answer.given:
-            done += sum(await background.do(city.id, given.order, _give(seen[given.order], given.crew, given.why)))
+            step = _give(seen[given.order], given.crew, given.why)
+            done += await self._try(background, city, "given", given.order, step)
         for moved in answer.moved:
             step = _move(moved.order, moved.crew, moved.to, moved.why)
-            done += sum(await background.do(city.id, moved.order, step))
+            done += await self._try(background, city, "moved", moved.order, step)
         handled = {given.order for given in answer.given}
-        for order_id in seen.keys() - handled:  # nobody can go now, or its place is not known
+        for order_id in sorted(seen.keys() - handled):  # nobody can go now, or its place is not known
             step = _assign(background, city, order_id, planned=answer.left.get(order_id))
             done += sum(await background.do(city.id, order_id, step))
-        await self._tell_routes(background, city.id, watch, answer)
+        await self._tell_routes(background, city, watch, answer)
         if advising:
             for advice in answer.advice:
-                await background.do(city.id, f"advice {advice.crew}", _advise(advice.crew, advice.lon, advice.lat))
+                step = _advise(advice.crew, advice.lon, advice.lat)
+                await self._try(background, city, "advice", f"advice {advice.crew}", step)
         return done
 
     async def _withdraw(self, background: Background, city_id: str, in_hand: "Mapping[str, Order]") -> None:
@@ -218,19 +238,16 @@ class Planner:
             if order_id not in dismissed:
                 await background.do(city.id, order_id, _withdraw(replan))
 
-    async def _tell_routes(self, background: Background, city_id: str, watch: CityWatch, answer: "Answer") -> None:
+    async def _tell_routes(self, background: Background, city: "City", watch: CityWatch, answer: "Answer") -> None:
         """Tell crews with several stops their order, where it is another than they were told last."""
         for crew_id, stops in answer.routes.items():
             order = tuple(stop.order for stop in stops)
             if watch.routes.get(crew_id) != order:
                 watch.routes[crew_id] = order
                 told = [(stop.order, stop.at) for stop in stops]
-                await background.do(city_id, f"route {crew_id}", _route(crew_id, told))
+                await self._try(background, city, "route", f"route {crew_id}", _route(crew_id, told))
         for crew_id in watch.routes.keys() - answer.routes.keys():
             del watch.routes[crew_id]
-
-
-Step = Callable[["Tx"], Awaitable[bool]]
 
 
 def _assign(background: Background, city: "City", order_id: str, *, planned: str | None = None) -> Step:
@@ -293,9 +310,12 @@ def run_planner(settings: "Settings") -> int:
     """Plan until SIGTERM."""
     configure_logs(settings.log_level, settings.log_format, process="planner")
     forecaster, solver = Forecaster(), make_solver(settings)
-    planner = Planner(solver)
+    metrics = PlannerMetrics(str(os.getpid()))
+    port = MetricsPort(metrics, settings.planner.metrics_host, settings.planner.metrics_port)
+    planner = Planner(solver, metrics)
 
     async def plan_and_learn(background: Background) -> int:
+        port.look()
         forecaster.look(background)
         return await planner.tick(background)
 
@@ -303,9 +323,11 @@ def run_planner(settings: "Settings") -> int:
         # Whoever is due before the solver is ready goes by the nearest crew.
         warming = asyncio.get_running_loop().call_later(settings.planner.warm_up_after_s, solver.start)
         try:
-            return await Background(settings, "planner").run(plan_and_learn, every_s=EVERY_S)
+            background = Background(settings, "planner", tally=metrics.count_travel)
+            return await background.run(plan_and_learn, every_s=EVERY_S)
         finally:
             warming.cancel()
+            port.close()
             await solver.close()
 
     return asyncio.run(main())

@@ -5,20 +5,29 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+import shapely
+
 from dispatch.city import City
 from dispatch.crews import Crew
 from dispatch.orders import Order, State
 from geo import TravelChoice
+from optimizer.demand import WEEK_HOURS
 from optimizer.dispatching import Dispatcher, DispatchSettings
 from optimizer.rolling import Held, Question, Worker
 from optimizer.situation import Ground, IdleCrew, Reported, WaitingOrder
 from optimizer.standby import StandbySettings
 
 if TYPE_CHECKING:
+    from shapely import MultiPolygon
+
     from dispatch.config import PlannerSettings
 
 DUE_NEVER = timedelta(days=1)
 """An order without a clock of its arrival is due a day from now."""
+SPREAD = 8
+"""Over so many places along each side a zone's share of what is expected is spread."""
+NO_GROUND = Ground(0.0, 0.0, 0.0, 0.0)
 LEAST_LEFT = 0.25
 """A work that lasts longer than expected is expected to last this share of its usual time more."""
 
@@ -35,12 +44,46 @@ def settings_of(settings: "PlannerSettings") -> DispatchSettings:
 
 
 def ground_of(city: City, crews: Collection[Crew]) -> Ground:
-    """Return the box of the city's zones, or of its crews where it has none, and where its crews are."""
+    """Return the box of the city's zones, or of its crews where it has none, where its crews are, what to expect."""
     posts = tuple((crew.position.lon, crew.position.lat) for crew in crews if crew.position is not None)
     zones = city.zones.zone_map.zones if city.zones is not None else ()
     boxes = [zone.geometry.bounds for zone in zones] or [(*post, *post) for post in posts] or [(0.0, 0.0, 0.0, 0.0)]
     west, south, east, north = zip(*boxes, strict=True)
-    return Ground(min(west), min(south), max(east), max(north), posts)
+    return Ground(min(west), min(south), max(east), max(north), posts, expected_in(city))
+
+
+def knows_demand(city: City) -> bool:
+    """Return whether the city's history has taught at least a week of where reports come from."""
+    return city.forecasts.demand.hours >= WEEK_HOURS
+
+
+def expected_in(city: City) -> tuple[tuple[float, float, float], ...]:
+    """Return where reports are to be expected as (lon, lat, share); nothing while history has not taught it.
+
+    Of all that demand depends on only the shares of the zones say where: hour, cold and season are the whole city's. A
+    zone's share lies evenly over it.
+    """
+    if city.zones is None or not knows_demand(city):
+        return ()
+    demand = city.forecasts.demand
+    expected: list[tuple[float, float, float]] = []
+    for zone in city.zones.zone_map.zones:
+        places = _spread_over(zone.geometry)
+        share = demand.share(zone.id) / len(places)
+        expected += [(lon, lat, share) for lon, lat in places]
+    return tuple(expected)
+
+
+def _spread_over(area: "MultiPolygon") -> list[tuple[float, float]]:
+    """Return places spread evenly over an area, at least one."""
+    west, south, east, north = area.bounds
+    steps = (np.arange(SPREAD) + 0.5) / SPREAD
+    lons, lats = np.meshgrid(west + (east - west) * steps, south + (north - south) * steps)
+    inside = shapely.contains_xy(area, lons, lats)
+    if not inside.any():
+        middle = area.representative_point()
+        return [(middle.x, middle.y)]
+    return list(zip(lons[inside].tolist(), lats[inside].tolist(), strict=True))
 
 
 def question_of(
@@ -64,6 +107,8 @@ def question_of(
     idle = [crew for crew in heard_of if crew.load == 0 and crew.id not in held]
     idle.sort(key=lambda crew: (crew.shift_since or now, crew.id))
     conditions = city.travel_at(now).conditions
+    # Where to work is looked at once, by a policy that begins.
+    ground = ground_of(city, heard_of) if dispatcher is None else NO_GROUND
     return Question(
         now=now,
         idle=tuple(_idle(crew, now) for crew in idle),
@@ -71,7 +116,7 @@ def question_of(
         waiting=tuple(_waiting(order, now) for order in waiting if order.location is not None),
         work_s={order.id: _work_s(order, city) for order in waiting},
         travel=travel,
-        ground=ground_of(city, heard_of),
+        ground=ground,
         factors=city.forecasts.travel or city.factors,
         conditions=conditions,
         reported=tuple(reported),

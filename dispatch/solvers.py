@@ -26,7 +26,11 @@ log = logger("solver")
 
 
 class SolverFailed(Exception):
-    """No answer came; the message says why."""
+    """No answer came; the message says why, `cause` in one word: `starting`, `timeout`, `died`, `cluster`, `error`."""
+
+    def __init__(self, message: str, *, cause: str = "error") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class Solver(Protocol):
@@ -84,7 +88,7 @@ class LocalSolver:
         self.start()
         assert self._pool is not None and self._ready is not None
         if not self._ready.done():
-            raise SolverFailed("its process is still starting")
+            raise SolverFailed("its process is still starting", cause="starting")
         limit_s = seconds + GRACE_S
         future: Future[Answer] = self._pool.schedule(answer_within, args=[question, seconds], timeout=limit_s)
         try:
@@ -92,10 +96,10 @@ class LocalSolver:
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             self._give_up()
-            raise SolverFailed(f"no answer within {limit_s:g} s") from None
+            raise SolverFailed(f"no answer within {limit_s:g} s", cause="timeout") from None
         except ProcessExpired as error:
             self._ready = None
-            raise SolverFailed(f"the solver's process died with status {error.exitcode}") from None
+            raise SolverFailed(f"the solver's process died with status {error.exitcode}", cause="died") from None
         except Exception as error:
             raise SolverFailed(f"{type(error).__name__}: {error}") from error
 
@@ -154,12 +158,12 @@ class DaskSolver:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise  # it is us who are cancelled, and not the question over there
             await self.close()
-            raise SolverFailed("the cluster gave the question up") from None
+            raise SolverFailed("the cluster gave the question up", cause="cluster") from None
         except TimeoutError:
-            raise SolverFailed(f"the cluster gave no answer within {limit_s:g} s") from None
+            raise SolverFailed(f"the cluster gave no answer within {limit_s:g} s", cause="timeout") from None
         except Exception as error:
             await self.close()
-            raise SolverFailed(f"the cluster failed: {type(error).__name__}: {error}") from error
+            raise SolverFailed(f"the cluster failed: {type(error).__name__}: {error}", cause="cluster") from error
 
     async def close(self) -> None:
         """Leave the cluster."""

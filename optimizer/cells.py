@@ -1,8 +1,9 @@
 """The city as a grid of cells: where reports come from, counted as they come, and where idle crews may wait.
 
 A cell is at once a point of demand and a waiting place, by its centre. Its weight is what has been reported in it,
-severity by severity, plus a prior: a little everywhere, more where crews begin, since whoever posted them knew why.
-Weights only grow; what matters is their proportion. Nothing of a day is known before it happens.
+severity by severity, plus a prior: a little everywhere, more where crews begin, since whoever posted them knew why, and
+where the city's history says that reports come from, if it says so. Weights only grow; what matters is their
+proportion. Nothing of a day is known before it happens.
 """
 
 import numpy as np
@@ -19,6 +20,8 @@ SIDE = 8
 PRIOR_OF_POST = 4.0
 """What a crew that begins in a cell is worth, in reports of severity 1."""
 PRIOR_OF_CELL = 0.2
+PRIOR_OF_HISTORY = 600.0
+"""What all that is expected from history is worth, in reports of severity 1."""
 _REMEMBERED = 20_000
 """How many rows of travel times are kept before they are forgotten all at once."""
 
@@ -45,6 +48,8 @@ class Cells:
         self.weights: Floats = np.full(side * side, PRIOR_OF_CELL)
         for lon, lat in ground.posts:
             self.weights[self.of(lon, lat)] += PRIOR_OF_POST
+        for lon, lat, share in ground.expected:
+            self.weights[self.of(lon, lat)] += PRIOR_OF_HISTORY * share
         self.between: Floats = travel.matrix(self.centres, self.centres)
         self._rows: dict[tuple[float, float], Floats] = {}
 

@@ -64,9 +64,13 @@ class Demand(Struct, frozen=True):
 
         Without an outside temperature it counts as the season's usual, of factor 1.
         """
-        share = 1.0 if zone is None else self.shares.get(zone, min(self.shares.values(), default=1.0))
+        share = 1.0 if zone is None else self.share(zone)
         cold = 1.0 if outside_c is None else self.cold[_band(outside_c)]
         return share * self.level * self.week[week_hour(at)] * cold * self.phases[phase(at.date())]
+
+    def share(self, zone: str) -> float:
+        """Return the share of a zone in all reports."""
+        return self.shares.get(zone, min(self.shares.values(), default=1.0))
 
     def rates(self, zones: Sequence[str], at: datetime, outside_c: float | None = None) -> Floats:
         """Return the reports an hour to expect of each zone."""

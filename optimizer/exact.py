@@ -20,15 +20,17 @@ MOST_JOBS = 12
 def least_cost(problem: Problem) -> tuple[int, int]:
     """Return the least sum of 1 + priority left out, and the least cost with it.
 
-    For problems of at most `MOST_JOBS` jobs, without committed work, loads or supplies.
+    For problems of at most `MOST_JOBS` jobs, without committed work, loads, supplies or limits on travel.
 
     Raises:
         ValueError: the problem is not of that kind.
         ProblemError: it is not sound.
     """
     check(problem)
-    if len(problem.jobs) > MOST_JOBS or any(crew.committed or crew.capacity for crew in problem.crews):
-        raise ValueError(f"only up to {MOST_JOBS} jobs, without committed work and loads")
+    if len(problem.jobs) > MOST_JOBS or any(
+        crew.committed or crew.capacity or crew.most_travel is not None for crew in problem.crews
+    ):
+        raise ValueError(f"only up to {MOST_JOBS} jobs, without committed work, loads and limits on travel")
     model = cp_model.CpModel()
     columns = [(crew, members, cost) for crew in problem.crews for members, cost in _columns(problem, crew)]
     picked = [model.new_bool_var("") for _ in columns]

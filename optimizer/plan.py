@@ -5,7 +5,17 @@ from typing import Literal
 import msgspec
 
 Reason = Literal[
-    "no_crews", "excluded", "skill", "window", "unreachable", "shift", "capacity", "supplies", "no_room", "gives_way"
+    "no_crews",
+    "excluded",
+    "skill",
+    "window",
+    "unreachable",
+    "shift",
+    "travel",
+    "capacity",
+    "supplies",
+    "no_room",
+    "gives_way",
 ]
 """Why a job is left out, in the order in which they are looked for."""
 

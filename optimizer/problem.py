@@ -52,6 +52,7 @@ class Crew(msgspec.Struct, frozen=True, kw_only=True):
     `committed` is work that it has accepted, in the order in which it will be done: it stays first and is never moved.
     `orders_done` and `on_shift` (seconds) weigh fairness. `capacity` is per kind of load, against the jobs'
     `delivery` and `pickup`; `tools` are kept, `parts` are used up, and both are had again at the problem's `store`.
+    `most_travel` bounds the seconds on the way, the way home included; not together with a store.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Crew(msgspec.Struct, frozen=True, kw_only=True):
     tools: frozenset[str] = frozenset()
     parts: tuple[Amount, ...] = ()
     profile: Index = 0
+    most_travel: Seconds_ | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +189,8 @@ def _contradictions(problem: Problem) -> Iterator[Fault]:
         for name, place in (("start", crew.start), ("end", crew.end)):
             if place is not None and place >= places:
                 yield Fault(f"{at}/{name}", f"{place} is no row of a matrix of {places} places")
+        if crew.most_travel is not None and problem.store is not None:
+            yield Fault(f"{at}/most_travel", "a limit on travel is not planned beside a store")
         if crew.profile >= len(problem.travel):
             yield Fault(f"{at}/profile", f"{crew.profile} is none of the {len(problem.travel)} matrices")
         for place_in_line, job_id in enumerate(crew.committed):

@@ -68,6 +68,8 @@ def _most_telling(
         return "window", f"nearest qualified crew {nearest} away: no crew arrives before its window ends at {last} s"
     if "shift" in kinds:
         return "shift", f"nearest qualified crew {nearest} away: its shift ends before"
+    if "travel" in kinds:
+        return "travel", f"nearest qualified crew {nearest} away: further than it may travel"
     if "capacity" in kinds:
         return "capacity", "it is more than any crew's capacity"
     if "supplies" in kinds:

@@ -9,6 +9,7 @@ an order finds nobody. What a crew has accepted stays with it; what it was only 
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -99,7 +100,10 @@ class Due(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What to do. `left` says of each waiting order that nobody gets now why; `routes` has crews with several stops."""
+    """What to do. `left` says of each waiting order that nobody gets now why; `routes` has crews with several stops.
+
+    `travel_pairs` is how many travel times came from where (`geo.travel_fallback.Tally`).
+    """
 
     given: tuple[Given, ...] = ()
     moved: tuple[Moved, ...] = ()
@@ -107,11 +111,14 @@ class Answer(Struct, frozen=True):
     routes: Mapping[str, tuple[Due, ...]] = {}
     advice: tuple[Move, ...] = ()
     dispatcher: Dispatcher | None = None
+    travel_pairs: Mapping[str, int] = {}
 
 
 def answer(question: Question, *, stop: Stopping, seed: int = 0) -> Answer:
     """Answer a question; pure but for the clock that `stop` goes by."""
-    travel = FactoredTravel(_source(question.travel), question.factors, question.conditions)
+    source, counted = _source(question.travel)
+    counted.clear()
+    travel = FactoredTravel(source, question.factors, question.conditions)
     dispatcher = question.dispatcher or Dispatcher(question.ground, question.settings)
     choice = dispatcher(Situation(question.now, question.idle, (), question.waiting, travel, question.reported))
     given = [Given(sending.order, sending.crew, sending.why) for sending in choice.sendings]
@@ -119,7 +126,7 @@ def answer(question: Question, *, stop: Stopping, seed: int = 0) -> Answer:
     rest = [order for order in question.waiting if order.id not in gone]
     idle = [crew for crew in question.idle if crew.id not in sent]
     if not rest and not any(len(worker.held) > 1 or any(h.told for h in worker.held) for worker in question.workers):
-        return Answer(tuple(given), advice=choice.moves, dispatcher=dispatcher)
+        return Answer(tuple(given), advice=choice.moves, dispatcher=dispatcher, travel_pairs=dict(counted))
     plan = solve(_problem(question, idle, rest, travel), initial=_as_it_is(question), stop=stop, seed=seed)
     reading = _Reading(question, plan, rest, {held.order: held.why for held in choice.held})
     return Answer(
@@ -129,17 +136,23 @@ def answer(question: Question, *, stop: Stopping, seed: int = 0) -> Answer:
         routes=reading.routes(),
         advice=choice.moves,
         dispatcher=dispatcher,
+        travel_pairs=dict(counted),
     )
 
 
-_sources: dict[str, TravelTimes] = {}
+_sources: dict[str, tuple[TravelTimes, Counter[str]]] = {}
 
 
-def _source(choice: TravelChoice) -> TravelTimes:
-    """Return the bare source of travel times; a road map is read once a process."""
+def _source(choice: TravelChoice) -> tuple[TravelTimes, Counter[str]]:
+    """Return the bare source of travel times, and what counts where they came from; a map is read once a process."""
     key = repr(choice)
     if key not in _sources:
-        _sources[key] = make_travel(choice)
+        counted: Counter[str] = Counter()
+
+        def tally(outcome: str, pairs: int) -> None:
+            counted[outcome] += pairs
+
+        _sources[key] = make_travel(choice, tally=tally), counted
     return _sources[key]
 
 

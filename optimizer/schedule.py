@@ -176,8 +176,14 @@ def _go_home(problem: Problem, crew: Crew, stops: list[Stop], clock: int, here: 
                 raise Infeasible(None, "unreachable", f"there is no way home for crew {crew.id} from place {here}")
             home = 0
     ends = clock + home
-    if crew.shift_end is not None and ends > crew.shift_end and len(stops) > len(crew.committed):
+    added = len(stops) > len(crew.committed)
+    if crew.shift_end is not None and ends > crew.shift_end and added:
         raise Infeasible(None, "shift", f"crew {crew.id}'s shift ends before")
+    travel = sum(stop.travel for stop in stops) + home
+    if crew.most_travel is not None and travel > crew.most_travel and added:
+        raise Infeasible(
+            None, "travel", f"{travel} s on the way is over crew {crew.id}'s limit of {crew.most_travel} s"
+        )
     return Route(crew=crew.id, stops=tuple(stops), begins=crew.earliest, ends=ends, travel_home=home)
 
 

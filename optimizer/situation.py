@@ -119,13 +119,17 @@ class Choice(Struct, frozen=True):
 
 
 class Ground(Struct, frozen=True):
-    """Where a policy is to work: the box of the zones in degrees, and where the crews begin."""
+    """Where a policy is to work: the box of the zones in degrees, and where the crews begin.
+
+    `expected` says where reports are to be expected, from the city's history: (lon, lat, share), shares adding up to 1.
+    """
 
     west: float
     south: float
     east: float
     north: float
     posts: tuple[tuple[float, float], ...] = ()
+    expected: tuple[tuple[float, float, float], ...] = ()
 
 
 class Dispatch(Protocol):

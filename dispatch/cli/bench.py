@@ -4,6 +4,8 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import click
@@ -18,6 +20,10 @@ def find_benchmarks() -> dict[str, Callable[[], list[dict[str, Any]]]]:
     names = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__))
     modules = {name.replace("_", "-"): importlib.import_module(f"benchmarks.{name}") for name in names}
     return {name: module.run for name, module in modules.items() if hasattr(module, "run")}
+
+
+HEADINGS = ("figure", "unit", "ours", "peer", "ratio", "target", "holds")
+"""What a line of the printed table has; the bench stands above, the peer below."""
 
 
 @click.command()
@@ -35,17 +41,24 @@ def bench(name: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        _print_table(rows)
+        print_table(rows)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print the figures of each bench in columns, and below those that share a peer what it is.
 
-    table = Table(*COLUMNS)
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in COLUMNS))
-    Console().print(table)
+    Nothing is cut or broken: who has a narrow terminal scrolls, or lets it break the lines.
+    """
+    for bench, own in groupby(rows, key=itemgetter("bench")):
+        click.echo(bench)
+        lines = [(HEADINGS, ""), *((tuple(_cell(row[name]) for name in HEADINGS), row["peer_name"]) for row in own)]
+        widths = [max(len(cells[column]) for cells, _ in lines) for column in range(len(HEADINGS))]
+        for number, (cells, peer) in enumerate(lines):
+            texts = [cell.ljust(width) for cell, width in zip(cells[:2], widths[:2], strict=True)]
+            texts += [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
+            click.echo(f"  {'  '.join(texts)}")
+            if peer and (number + 1 == len(lines) or lines[number + 1][1] != peer):
+                click.echo(f"    peer: {peer}")
 
 
 def _cell(value: Any) -> str:
@@ -53,4 +66,4 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "NO"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

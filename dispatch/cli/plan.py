@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import click
+import msgspec
 
 from dispatch.operator_errors import OperatorError
 
@@ -54,7 +55,7 @@ def plan(file: Path, time_limit: float, seed: int, initial: Path | None, freeze:
     loaded = time.perf_counter()
     solved = solve(problem, initial=orders, stop=Seconds(time_limit), seed=seed)
     times = {"loading": round(1000 * (loaded - began)), "solving": round(1000 * (time.perf_counter() - loaded))}
-    click.echo(json.dumps(write(problem, solved, json.loads(text), computing_ms=times), ensure_ascii=False))
+    click.echo(json.dumps(write(problem, solved, msgspec.json.decode(text), computing_ms=times), ensure_ascii=False))
 
 
 def _bytes(path: Path) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from dispatch.cli.options import connection_to, database_of, with_settings
 from dispatch.cli.simulate import FILE, POLICIES, print_table, write
@@ -68,7 +69,9 @@ def replay(
     dice = read_behaviour(behaviour)
     with database_of(settings) as url:
         city, day = asyncio.run(_read(url, settings, city_id, start, end))
-    outcome = runs.simulate(day.scenario, city, policy, behaviour=dice, seed=seed, as_configured=True)
+    outcome = runs.simulate(
+        day.scenario, city, policy, behaviour=dice, seed=seed, as_configured=True, standing=day.standing
+    )
     both = [day.outcome, outcome]
     if out is not None:
         from dispatch.simulate.page import render
@@ -79,9 +82,12 @@ def replay(
         click.echo(json.dumps(_figures(day, both), ensure_ascii=False))
         return
     print_table(both, difference=True)
+    if taken_over := len(day.standing.orders):
+        click.echo(f"{taken_over} orders were open at the beginning and were taken over as they stood.")
     if day.left_out:
         click.echo(
-            f"{day.left_out} reports were left out: without a place, or cancelled, merged or handed on unvisited."
+            f"{day.left_out} reports were left out: without a place, on a dispatcher's list all the while, or "
+            "cancelled, merged or handed on unvisited."
         )
 
 
@@ -89,10 +95,13 @@ async def _read(url: str, settings: Settings, city_id: str, start: datetime, end
     from dispatch.cities import load_city
     from dispatch.errors import NotFound
     from dispatch.simulate.replay import logged_day, read_rows
+    from optimizer.demand import Demand
 
     async with connection_to(url) as connection:
         try:
             city = await load_city(connection, city_id, settings)
+            # What the city has learned of where reports come from knows the replayed day already.
+            city = msgspec.structs.replace(city, forecasts=msgspec.structs.replace(city.forecasts, demand=Demand()))
         except NotFound:
             raise OperatorError(f"There is no city {city_id}: see 'qiangdan city list'.") from None
         day = logged_day(await read_rows(connection, city_id, start, end), city, start, end)
@@ -111,5 +120,6 @@ def _figures(day: "LoggedDay", both: list[Any]) -> dict[str, Any]:
         "as_logged": as_json(logged.summary),
         again.policy: as_json(again.summary),
         "difference": difference(logged.summary, again.summary),
+        "taken_over": len(day.standing.orders),
         "left_out": day.left_out,
     }

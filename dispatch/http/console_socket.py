@@ -92,7 +92,7 @@ class ConsoleSession(Session):
         if self.identity is not None:
             self.engine.hub.consoles[self.identity.city].discard(self)
 
-    async def hear(self, frame: str | bytes) -> None:
+    async def hear(self, frame: str) -> None:
         """Take one frame."""
         try:
             message = _decode(frame)

@@ -27,7 +27,7 @@ from dispatch.grabs import Acked, Answer, Ask
 from dispatch.http.session import Session
 from dispatch.hub import welcome
 from dispatch.logs import logger
-from dispatch.problems import instant
+from dispatch.problems import instant, unfit_values
 from dispatch.store.crews import Fix
 from geo import to_wgs84
 
@@ -68,21 +68,17 @@ class CrewSession(Session):
     fix: Fix | None = None
     bucket: TokenBucket | None = None
 
-    async def hear(self, frame: str | bytes) -> None:
+    async def hear(self, frame: str) -> None:
         """Take one frame."""
-        if isinstance(frame, bytes):
-            self.error("malformed", "send text frames, one JSON object each", malformed=True)
-            return
         try:
             message = decode_from_crew(frame)
         except ProtocolError as error:
             self.unreadable(frame, str(error), id=_id_of(frame))
             return
-        if "\\u0000" in frame and "\0" in _all_text(message):
-            self.error("malformed", "a text holds a NUL character; take it out", id=_id_of(frame), malformed=True)
-            return
         if isinstance(message, Ping):
             self.pong(frame)
+        elif "\\u0000" in frame and unfit_values(msgspec.json.decode(frame)):
+            self.unreadable(frame, "a text holds a NUL character; take it out", id=_id_of(frame))
         elif isinstance(message, Hello):
             await self._hello(message)
         elif self.desk is None:
@@ -231,16 +227,3 @@ def _id_of(frame: str) -> str | None:
         return None
     found = value.get("id") if isinstance(value, dict) else None
     return found[:64] if isinstance(found, str) else None
-
-
-def _all_text(message: Any) -> str:
-    """Return every text of a message, run together."""
-    return "".join(_texts(msgspec.to_builtins(message)))
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for member in value.values() for text in _texts(member)]
-    return []

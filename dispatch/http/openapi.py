@@ -117,11 +117,11 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    """Return the query parameters: one for each member of the route's query struct."""
+    """Return the query parameters: one for each member of the route's query struct. An empty one counts as left out."""
     _, components = msgspec.json.schema_components([route.query], ref_template="#/components/schemas/{name}")
     schema = components[route.query.__name__]
     required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": member}
+        {"name": name, "in": "query", "required": name in required, "allowEmptyValue": True, "schema": member}
         for name, member in schema["properties"].items()
     ]

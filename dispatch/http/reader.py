@@ -6,8 +6,8 @@ Here what comes in is parsed where it comes in (by the same `websockets`), and w
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine, Sequence
+from time import monotonic
 from typing import Any
 
 from sanic.exceptions import WebsocketClosed
@@ -17,22 +17,27 @@ from websockets.frames import CloseCode, Frame, Opcode
 MOST = 64
 """How many messages may wait before the client is not read from."""
 
+_tasks: set[asyncio.Task[None]] = set()
+
 
 class FrameReader:
-    """Messages on their way from one client."""
+    """Messages on their way from one client. `fed_at` is when something came in last, by the monotonic clock."""
+
+    __slots__ = ("_messages", "_over", "_parts", "_paused", "_text", "_waiter", "_ws", "fed_at")
 
     def __init__(self, ws: Any) -> None:
+        self.fed_at = monotonic()
         self._ws = ws
-        self._messages: deque[str | bytes] = deque()
+        self._messages: list[str | bytes] = []  # an empty deque takes 600 bytes
         self._parts: list[bytes] = []
         self._text = True
         self._over = False
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def feed(self, data: bytes) -> None:
         """Take what came in."""
+        self.fed_at = monotonic()
         proto = self._ws.ws_proto
         proto.receive_data(data)
         for event in proto.events_received():
@@ -59,7 +64,7 @@ class FrameReader:
                 await self._waiter
             finally:
                 self._waiter = None
-        message = self._messages.popleft()
+        message = self._messages.pop(0)
         if self._paused and len(self._messages) <= MOST // 2:
             self._paused = False
             if (transport := self._ws.io_proto.transport) is not None and not transport.is_closing():
@@ -69,9 +74,7 @@ class FrameReader:
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
             self.end()
-        elif frame.opcode is Opcode.PONG:
-            self._later(self._ws.process_pong(frame))
-        elif frame.opcode is not Opcode.PING:  # that is answered by the protocol
+        elif frame.opcode not in (Opcode.PING, Opcode.PONG):  # the protocol answers the one, the other says `fed_at`
             self._assemble(frame)
 
     def _assemble(self, frame: Frame) -> None:
@@ -97,8 +100,8 @@ class FrameReader:
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
 
 
 class SocketProtocol(WebSocketProtocol):
@@ -114,6 +117,7 @@ class SocketProtocol(WebSocketProtocol):
         """Shake hands; what comes in from then on is the reader's."""
         ws = await super().websocket_handshake(request, subprotocols)
         self.reader = FrameReader(ws)
+        ws.assembler = None  # its part is the reader's: locks, events and a queue of 3 KiB
         return ws
 
     def data_received(self, data: bytes) -> None:

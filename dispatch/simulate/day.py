@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 
 from crew_client.ground import Place
 from dispatch.city import City
+from dispatch.questions import expected_in
 from dispatch.simulate.agenda import Agenda, Rank
 from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.lives import Lives
 from dispatch.simulate.policies import Policy
 from dispatch.simulate.results import Visit
 from dispatch.simulate.scenario import Scenario, ScenarioReport
+from dispatch.simulate.standing import Standing
 from dispatch.simulate.technicians import Technician
 from optimizer.situation import BusyCrew, Ground, IdleCrew, Reported, Situation, WaitingOrder
 
@@ -21,12 +23,24 @@ from optimizer.situation import BusyCrew, Ground, IdleCrew, Reported, Situation,
 class Day:
     """One run of a scenario under a policy."""
 
-    def __init__(self, scenario: Scenario, city: City, policy: Policy, *, behaviour: CrewBehaviour, seed: int) -> None:
-        """Prepare the day; nothing has happened yet."""
+    def __init__(
+        self,
+        scenario: Scenario,
+        city: City,
+        policy: Policy,
+        *,
+        behaviour: CrewBehaviour,
+        seed: int,
+        standing: Standing | None = None,
+    ) -> None:
+        """Prepare the day; nothing has happened yet, but for what has led to `standing`."""
         moments = [shift.start for crew in scenario.crews for shift in crew.shifts if shift.start is not None]
         moments += [report.at for report in scenario.reports[:1]]
-        self._agenda = Agenda(min(moments, default=datetime.max))
-        self._lives = Lives(scenario, city, self._agenda, behaviour=behaviour, grabs=policy.grabs, seed=seed)
+        self._agenda = Agenda(standing.at if standing is not None else min(moments, default=datetime.max))
+        self._lives = Lives(
+            scenario, city, self._agenda, behaviour=behaviour, grabs=policy.grabs, seed=seed, standing=standing
+        )
+        self._known = frozenset(standing.orders) if standing is not None else frozenset()
         self._engine = self._lives.engine
         self._scenario = scenario
         self._policy = policy
@@ -37,14 +51,17 @@ class Day:
         self._standing: dict[str, IdleCrew] = {}
 
     def run(self) -> list[Visit]:
-        """Live through the day; return the visits in the order in which they were done."""
+        """Live through the day; return the visits to its reports in the order in which they were done."""
         if not self._scenario.reports:
             return []
         self._lives.hire()
         for report in self._scenario.reports:
+            if report.id in self._known:
+                continue
             self._agenda.put(report.at, Rank.REPORT, lambda report=report: self._report(report))  # type: ignore[misc]
         self._agenda.run(self._dispatch)
-        return self._lives.visits
+        reports = {report.id for report in self._scenario.reports}
+        return [visit for visit in self._lives.visits if visit.report.id in reports]
 
     def _report(self, report: ScenarioReport) -> None:
         self._reported.append(Reported(report.lon, report.lat, report.severity))
@@ -107,4 +124,4 @@ def _ground(scenario: Scenario, city: City) -> Ground:
     zones = city.zones.zone_map.zones if city.zones else ()
     boxes = [zone.geometry.bounds for zone in zones] or [(*post, *post) for post in posts] or [(0.0, 0.0, 0.0, 0.0)]
     west, south, east, north = zip(*boxes, strict=True)
-    return Ground(min(west), min(south), max(east), max(north), posts)
+    return Ground(min(west), min(south), max(east), max(north), posts, expected_in(city))

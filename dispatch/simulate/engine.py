@@ -10,6 +10,7 @@ the next tick; windows without bids are not looked at, since nothing but their e
 
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,7 +24,8 @@ from dispatch.intake import ReportedPlace, ReportIn
 from dispatch.orders import Order, State
 from dispatch.overrides import OverrideIn
 from dispatch.simulate.agenda import Agenda, Rank
-from dispatch.simulate.scenario import ScenarioReport
+from dispatch.simulate.scenario import ScenarioCrew, ScenarioReport
+from dispatch.simulate.standing import Standing, crew_rows, order_of
 from dispatch.store import Tx
 from dispatch.store.crews import Fix
 from dispatch.store.memory import MemoryCity
@@ -56,6 +58,16 @@ class SimulatedEngine:
         self._grabs = grabs
         self._hear, self._whereabouts = hear, whereabouts
         self._memory = MemoryCity(city.id)
+
+    def take_over(self, standing: Standing, crews: Sequence[ScenarioCrew]) -> None:
+        """Begin with orders that were open and crews that were on shift; nobody is told of them anew."""
+        rows = crew_rows(standing, crews)
+        self._memory.begin_with(rows, [order_of(each, rows, self.city) for each in standing.orders.values()])
+        for order_id, each in standing.orders.items():
+            self._note(self.order(order_id))
+            if each.back_at is not None:
+                word = OverrideIn(action="offer", reason="it came back then")
+                self._agenda.put(each.back_at, Rank.REPORT, partial(self.override, order_id, word))
 
     def do(self, step: Callable[[Tx], Coroutine[Any, Any, T]]) -> T:
         """Run a step as one transaction, and let everybody hear of it."""

@@ -22,6 +22,7 @@ from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.engine import SimulatedEngine
 from dispatch.simulate.results import Visit
 from dispatch.simulate.scenario import Scenario
+from dispatch.simulate.standing import Standing
 from dispatch.simulate.technicians import Leg, Shown, Technician, Work
 from dispatch.store.crews import Fix
 
@@ -47,17 +48,29 @@ class Lives:
     """The crews of a scenario, and the engine that their phones talk to. `visits` are in the order they were done."""
 
     def __init__(
-        self, scenario: Scenario, city: City, agenda: Agenda, *, behaviour: CrewBehaviour, grabs: bool, seed: int
+        self,
+        scenario: Scenario,
+        city: City,
+        agenda: Agenda,
+        *,
+        behaviour: CrewBehaviour,
+        grabs: bool,
+        seed: int,
+        standing: Standing | None = None,
     ) -> None:
-        """Begin before anybody is on shift; `grabs` says whether they look at offers at all."""
+        """Begin before anybody is on shift, but for those in `standing`; `grabs` says whether they look at offers."""
         dice = behaviour.dice()
         self.engine = SimulatedEngine(city, agenda, grabs=grabs, hear=self._hear, whereabouts=self._fresh_fixes)
         self.visits: list[Visit] = []
         self._agenda = agenda
         self._behaviour = behaviour
         self._grabs = grabs
+        self._standing = standing
         self._reports = {report.id: report for report in scenario.reports}
-        self._closing = scenario.reports[-1].at + CLOSING_TIME if scenario.reports else agenda.now
+        if standing is not None:
+            self._reports |= {order_id: each.report for order_id, each in standing.orders.items()}
+        last = scenario.reports[-1:]
+        self._closing = max(last[0].at, agenda.now) + CLOSING_TIME if last else agenda.now
         self._crews = {crew.id: Technician(crew, dice, f"{seed}/{crew.id}") for crew in scenario.crews}
 
     def __iter__(self) -> Iterator[Technician]:
@@ -69,9 +82,39 @@ class Lives:
             crew = technician.crew
             hired = Crew(crew.id, crew.id, crew.skills, crew.home_zone, crew.capacity)
             self.engine.do(lambda tx, hired=hired: crew_steps.add_crew(tx, hired, actor="user:simulation"))  # type: ignore[misc]
-            for shift in crew.shifts:
+        if self._standing is not None:
+            self._take_over(self._standing)
+        for technician in self:
+            for shift in technician.crew.shifts:
                 if not shift.is_empty:
                     self._plan_shift(technician, shift.start or self._agenda.now, shift.end)
+
+    def _take_over(self, standing: Standing) -> None:
+        """Let the engine know what was open, and crews go on with what they held."""
+        self.engine.take_over(standing, [technician.crew for technician in self])
+        for order_id, each in standing.orders.items():
+            if each.holder is not None:
+                claimed_at, claimed_by = each.claimed_at or standing.at, each.order.claimed_by or "optimizer"
+                work = Work(each.report, claimed_at, claimed_by, each.departed_at, each.arrived_at)
+                self._crews[each.holder].held[order_id] = work
+        for technician in self:
+            self._go_on(technician)
+
+    def _go_on(self, technician: Technician) -> None:
+        """Be at the work that was begun first, or set off to the next."""
+        begun = [work for work in technician.held.values() if work.departed_at or work.arrived_at]
+        if not begun:
+            self._set_off(technician)
+            return
+        work = min(
+            begun, key=lambda work: (work.arrived_at is None, work.arrived_at or work.departed_at or work.claimed_at)
+        )
+        technician.doing = work.report.id
+        if work.arrived_at is None:
+            self._drive(technician, work)
+        else:
+            done_at = work.arrived_at + timedelta(seconds=work.report.service_s)
+            self._agenda.put(done_at, Rank.WORK, lambda: self._resolve(technician, work))
 
     def move(self, crew_id: str, to: Place) -> None:
         """Let an idle crew drive to a waiting place."""
@@ -83,7 +126,10 @@ class Lives:
         self._agenda.put(leg.arrives_at, Rank.WORK, lambda: self._stay(technician, leg))
 
     def _plan_shift(self, technician: Technician, start: datetime, end: datetime | None) -> None:
-        self._agenda.put(start, Rank.SHIFT, lambda: self._begin_shift(technician, end))
+        if self._standing is not None and start <= self._agenda.now:
+            self._begin_shift(technician, end)  # before anybody is sent anywhere
+        else:
+            self._agenda.put(start, Rank.SHIFT, lambda: self._begin_shift(technician, end))
         if end is not None:
             self._agenda.put(end, Rank.SHIFT, lambda: self._end_shift(technician))
 
@@ -176,6 +222,9 @@ class Lives:
             return
         work.departed_at = self._agenda.now
         self._says(technician, work.report.id, "en_route")
+        self._drive(technician, work)
+
+    def _drive(self, technician: Technician, work: Work) -> None:
         place = Place(work.report.lon, work.report.lat)
         leg = technician.leg = self._leg(technician, place, order=work.report.id)
         self._agenda.put(leg.arrives_at, Rank.WORK, lambda: self._arrive(technician, work))

@@ -15,6 +15,7 @@ from dispatch.simulate.day import Day
 from dispatch.simulate.policies import POLICIES
 from dispatch.simulate.results import TARGET_S, Summary, Visit, summarise
 from dispatch.simulate.scenario import Scenario, ScenarioReport, read_scenario, read_zones
+from dispatch.simulate.standing import Standing
 from geo import Zone
 
 
@@ -66,15 +67,23 @@ def prepare(folder: Path, settings: Settings) -> tuple[Scenario, City]:
 
 
 def simulate(
-    scenario: Scenario, city: City, policy: str, *, behaviour: CrewBehaviour, seed: int, as_configured: bool = False
+    scenario: Scenario,
+    city: City,
+    policy: str,
+    *,
+    behaviour: CrewBehaviour,
+    seed: int,
+    as_configured: bool = False,
+    standing: Standing | None = None,
 ) -> Outcome:
     """Run a day; the same arguments give the same outcome.
 
-    `as_configured` takes the city's grab policy to the letter, whatever the policy would leave to grabs.
+    `as_configured` takes the city's grab policy to the letter, whatever the policy would leave to grabs. `standing` is
+    what the day begins with; without it everybody comes with empty hands, and nothing is open.
     """
     chosen = POLICIES[policy]
     in_force = city if as_configured else chosen.in_force(city)
-    visits = Day(scenario, in_force, chosen, behaviour=behaviour, seed=seed).run()
+    visits = Day(scenario, in_force, chosen, behaviour=behaviour, seed=seed, standing=standing).run()
     return Outcome(policy, visits, summarise(len(scenario.reports), visits))
 
 

@@ -155,6 +155,11 @@ class CrewRows:
         """Return the bids of an order that have no verdict yet, oldest first."""
         return list(await self._conn.fetch(CREWS["open_bids"], self._city, order.id, order.cycle))
 
+    async def winners(self, order: "Order") -> set[str]:
+        """Return who was told that he won the order in its present cycle."""
+        rows = await self._conn.fetch(CREWS["winners"], self._city, order.id, order.cycle)
+        return {row["crew_id"] for row in rows}
+
     async def settle_bids(
         self, order: "Order", *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None
     ) -> list[tuple[str, str, str]]:

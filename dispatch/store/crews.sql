@@ -54,6 +54,10 @@ WHERE city_id = $1 AND crew_id = $2 AND received_at >= $3 ORDER BY received_at
 SELECT DISTINCT ON (crew_id) crew_id, lon, lat FROM crew_fix
 WHERE city_id = $1 AND received_at >= $2 AND received_at < $3 ORDER BY crew_id, received_at
 
+-- name: last_fixes: where each crew was last heard of within a period, and when
+SELECT DISTINCT ON (crew_id) crew_id, lon, lat, received_at FROM crew_fix
+WHERE city_id = $1 AND received_at >= $2 AND received_at < $3 ORDER BY crew_id, received_at DESC
+
 -- name: forget_fixes: whereabouts are deleted after a set time
 DELETE FROM crew_fix WHERE received_at < $1
 
@@ -77,6 +81,9 @@ ON CONFLICT DO NOTHING RETURNING crew_id, message_id
 -- name: open_bids: the bids of an order's sealed window that have no verdict yet, in the order in which they came
 SELECT crew_id, message_id, eta_s, distance_m, at FROM crew_grab
 WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason IS NULL ORDER BY at, crew_id, message_id
+
+-- name: winners: who was told that he won an order in its present cycle
+SELECT DISTINCT crew_id FROM crew_grab WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason = 'won'
 
 -- name: settle_bids: verdicts for the open bids of an order: `winner`'s are won, the others' `reason`
 UPDATE crew_grab SET reason = CASE WHEN crew_id = $4 THEN 'won' ELSE coalesce(($6::json) ->> crew_id, $5) END

@@ -106,10 +106,30 @@ SELECT order_id, at, data -> 'order' AS first FROM event
 WHERE city_id = $1 AND kind = 'order.reported' AND at >= $2 AND at < $3 ORDER BY seq
 
 -- name: order_moments: what became of these orders, without what was told of it
-SELECT order_id, at, kind, crew_id, data -> 'order' ->> 'claimed_by' AS claimed_by FROM event
+SELECT order_id, at, kind, crew_id, data -> 'order' ->> 'claimed_by' AS claimed_by, data -> 'lost' ->> 'crew' AS lost FROM event
 WHERE city_id = $1 AND order_id = ANY ($2::text[])
-  AND kind IN ('order.claimed', 'order.assigned', 'order.en_route', 'order.arrived', 'order.resolved', 'order.cancelled',
-               'order.merged', 'order.transferred')
+  AND kind IN ('order.offered', 'order.claimed', 'order.assigned', 'order.en_route', 'order.arrived', 'order.resolved',
+               'order.handed_back', 'order.revoked', 'order.released', 'order.reopened', 'order.cancelled', 'order.merged',
+               'order.transferred')
+ORDER BY seq
+
+-- name: open_orders: the orders in one of these states at a moment, as they were then, and when they had been reported
+SELECT o.order_id, reported.at, latest.data -> 'order' AS told, (latest.data ->> 'cycle')::int AS cycle FROM orders AS o
+JOIN LATERAL (
+    SELECT e.at FROM event AS e
+    WHERE e.city_id = o.city_id AND e.order_id = o.order_id AND e.kind = 'order.reported' ORDER BY e.seq LIMIT 1
+) AS reported ON reported.at < $2
+JOIN LATERAL (
+    SELECT e.data FROM event AS e
+    WHERE e.city_id = o.city_id AND e.order_id = o.order_id AND e.at < $2 ORDER BY e.seq DESC LIMIT 1
+) AS latest ON latest.data -> 'order' ->> 'state' = ANY ($3::text[])
+WHERE o.city_id = $1 ORDER BY reported.at, o.order_id
+
+-- name: turns: what crews took, and the doors at which they arrived, within a time
+SELECT crew_id, at, kind, (data -> 'order' -> 'location' ->> 'lon')::float8 AS lon,
+       (data -> 'order' -> 'location' ->> 'lat')::float8 AS lat FROM event
+WHERE city_id = $1 AND kind IN ('order.claimed', 'order.assigned', 'order.arrived') AND crew_id IS NOT NULL
+  AND at >= $2 AND at < $3
 ORDER BY seq
 
 -- name: shifts: when crews came and went, up to a moment

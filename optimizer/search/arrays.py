@@ -21,8 +21,8 @@ PLACE, SERVICE, SETUP, DUE, RELEASE, WINDOWS, TOLD, TOOLS = range(8)
 """The columns of `jobs`: a row is one cache line. `TOOLS` is a bit set."""
 WEIGHT, CHANGE, SKIP, RANK = range(4)
 """The columns of `worth`: cost of a second late, of another crew than told, of leaving it out; and the list's order."""
-START, END, FREE, SHIFT_END, PROFILE, DONE, RATE, HELD = range(8)
-"""The columns of `crews`. `HELD`: how many of its jobs are committed."""
+START, END, FREE, SHIFT_END, PROFILE, DONE, RATE, HELD, TRAVEL_LEFT = range(9)
+"""The columns of `crews`. `HELD`: how many of its jobs are committed. `TRAVEL_LEFT`: how long it may still travel."""
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ class Arrays(NamedTuple):
     travel: npt.NDArray[np.int32]
     """(profiles, p, p) seconds."""
     crews: Integers
-    """(m, 8)."""
+    """(m, 9)."""
     room: Integers
     """(m, L) load that still fits."""
     crew_tools: Integers
@@ -62,8 +62,9 @@ class Arrays(NamedTuple):
     prices: Floats
     """Late, travel, fairness, crew."""
     flags: Integers
-    """Place of the store (-1: none), 1 where tools or parts are asked for, 1 where loads are limited; then -1 and 0,
-    to be passed where a number is meant: numba compiles a function anew for each literal that it is called with."""
+    """Place of the store (-1: none), 1 where tools or parts are asked for, 1 where loads or travel are limited, so that
+    only whole routes can be judged; then -1 and 0, to be passed where a number is meant: numba compiles a function anew
+    for each literal that it is called with."""
 
 
 class Numbered(NamedTuple):
@@ -91,6 +92,7 @@ def number(problem: Problem) -> Numbered:
     kinds = max((len(job.parts) for job in jobs), default=0)
     delivery, pickup = (_table([getattr(job, name) for job in jobs], loads) for name in ("delivery", "pickup"))
     supplied = int(bool(tools) or any(any(job.parts) for job in jobs))
+    limited = any(crew.most_travel is not None for crew in problem.crews)
     arrays = Arrays(
         travel=travel,
         crews=_crews(problem, held, begun),
@@ -110,7 +112,7 @@ def number(problem: Problem) -> Numbered:
             [problem.prices.late, problem.prices.travel, problem.prices.fairness, problem.prices.crew], dtype=np.float64
         ),
         flags=np.array(
-            [-1 if problem.store is None else problem.store, supplied, int(loads > 0), -1, 0], dtype=np.int64
+            [-1 if problem.store is None else problem.store, supplied, int(loads > 0 or limited), -1, 0], dtype=np.int64
         ),
     )
     return Numbered(arrays, jobs, begun)
@@ -142,9 +144,10 @@ def _crews(problem: Problem, held: list[list[Job]], begun: tuple[Route, ...]) ->
                 crew.orders_done + len(mine),
                 schedule.fair_rate(crew),
                 len(mine),
+                NEVER if crew.most_travel is None else crew.most_travel - sum(stop.travel for stop in route.stops),
             )
         )
-    return np.array(rows, dtype=np.int64).reshape(-1, 8)
+    return np.array(rows, dtype=np.int64).reshape(-1, 9)
 
 
 def _left(crew: Crew, mine: list[Job], kinds: int) -> list[int]:

@@ -20,6 +20,7 @@ from optimizer.search.arrays import (
     START,
     TOLD,
     TOOLS,
+    TRAVEL_LEFT,
     WEIGHT,
     WINDOWS,
     Arrays,
@@ -108,7 +109,7 @@ def whole(p: Arrays, k: int, route: Numbers, size: int, limit: float) -> float:
     if size == 0:
         return idle(p, k)
     opened = 0.0 if p.crews[k, HELD] else p.prices[CREW]
-    if p.flags[LOADED] and not _loads_fit(p, k, route, size):
+    if p.flags[LOADED] and not (_loads_fit(p, k, route, size) and _way_fits(p, k, route, size)):
         return np.inf
     start, free = p.crews[k, START], p.crews[k, FREE]
     lacks = _first_lack(p, k, route, size) if p.flags[SUPPLIED] else -1
@@ -193,6 +194,22 @@ def _loads_fit(p: Arrays, k: int, route: Numbers, size: int) -> bool:
         if highest > p.room[k, kind]:
             return False
     return True
+
+
+@compiled
+def _way_fits(p: Arrays, k: int, route: Numbers, size: int) -> bool:
+    """Return whether a route is within what the crew may still travel; pairs without a way count nothing here."""
+    if p.crews[k, TRAVEL_LEFT] == NEVER:
+        return True
+    travel, profile, here = 0, p.crews[k, PROFILE], p.crews[k, START]
+    for x in range(size):
+        there = p.jobs[route[x], PLACE]
+        travel += max(p.travel[profile, here, there], 0)
+        here = there
+    home = p.crews[k, END]
+    if home >= 0:
+        travel += max(p.travel[profile, here, home], 0)
+    return bool(travel <= p.crews[k, TRAVEL_LEFT])
 
 
 @compiled

@@ -17,8 +17,7 @@ NOT_KEPT = {
     "shipments": "shipments are not planned: give each end as a job with `pickup` or `delivery`",
     "breaks": "breaks are not planned: give the vehicle a `time_window`, or two vehicles with one each",
     "costs": "costs of vehicles are not planned: the objective is lateness, then travel time; leave them out",
-    "max_travel_time": "a limit on travel time is not planned: use `time_window`",
-    "max_distance": "a limit on distance is not planned: use `time_window`",
+    "max_distance": "a limit on distance is not planned: use `max_travel_time`",
     "steps": "steps are not read: give them as a former output by --initial",
     "setup_per_type": "setups by type of vehicle are not planned: give one `setup`",
     "service_per_type": "services by type of vehicle are not planned: give one `service`",
@@ -37,6 +36,7 @@ def read(text: bytes) -> Problem:
     Raises:
         ProblemError: it is no JSON, not of this form, or contradicts itself.
     """
+    _decode(text, Any)  # what is not read must be JSON, too: the answer repeats some of it
     document = _decode(text, Document)
     faults = [*_not_kept(document, _decode(text, Names)), *_places(document)]
     if faults:
@@ -117,7 +117,7 @@ def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
         yield Fault("/shipments", NOT_KEPT["shipments"])
     plain = Vehicle(id=0)
     for number, vehicle in enumerate(document.vehicles):
-        for name in ("breaks", "costs", "max_travel_time", "max_distance", "steps"):
+        for name in ("breaks", "costs", "max_distance", "steps"):
             if getattr(vehicle, name) != getattr(plain, name):
                 yield Fault(f"/vehicles/{number}/{name}", NOT_KEPT[name])
     for number, members in enumerate(names.jobs):
@@ -223,6 +223,7 @@ def _crew(
         if kinds is None
         else _filled(vehicle.capacity, kinds, AMPLE, AMPLE if vehicle.max_tasks is None else vehicle.max_tasks),
         profile=profiles.index((vehicle.profile, vehicle.speed_factor)),
+        most_travel=vehicle.max_travel_time,
     )
 
 
@@ -249,7 +250,13 @@ def _job(job: JobShape, index: _Places, *, by_index: bool, kinds: int | None) ->
 
 
 def _in_their_words(at: str) -> str:
-    names = {**_NAMES, "windows": "time_windows", "earliest": "time_window/0", "shift_end": "time_window/1"}
+    names = {
+        **_NAMES,
+        "windows": "time_windows",
+        "earliest": "time_window/0",
+        "shift_end": "time_window/1",
+        "most_travel": "max_travel_time",
+    }
     parts = at.split("/")
     if parts[1:2] == ["crews"]:
         names = {**names, "start": "start_index", "end": "end_index"}

@@ -45,7 +45,7 @@ class Vehicle(msgspec.Struct, frozen=True):
     costs: Costs = Costs()
     breaks: list[object] = []
     steps: list[object] = []
-    max_travel_time: int | None = None
+    max_travel_time: Time | None = None
     max_distance: int | None = None
 
 

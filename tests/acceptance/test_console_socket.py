@@ -220,7 +220,8 @@ async def test_off_shift_nobody_is_seen(quick: City) -> None:
     assert [(c["state"], c["position"]) for c in fresh["crews"]] == [("off", None)]
 
 
-UNREADABLE: list[tuple[str, str]] = [
+UNREADABLE: list[tuple[str | bytes, str]] = [
+    (b'{"type":"ping"}', "text frames"),
     ("{", ""),
     ("[]", ""),
     ('{"type":"dance"}', "dance"),
@@ -236,7 +237,9 @@ UNREADABLE: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("frame", "word"), UNREADABLE)
-async def test_what_a_console_cannot_mean_is_an_error_and_the_socket_stays(quick: City, frame: str, word: str) -> None:
+async def test_what_a_console_cannot_mean_is_an_error_and_the_socket_stays(
+    quick: City, frame: str | bytes, word: str
+) -> None:
     console = await quick.console()
     await console.connection.send(frame)
     error = await console.expect("error")

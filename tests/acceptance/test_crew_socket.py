@@ -134,7 +134,7 @@ UNREADABLE: list[tuple[str | bytes, str]] = [
     ('{"type":"grab","order":"o"}', "id"),
     ('{"type":"grab","id":"","order":"o"}', "id"),
     (json.dumps({"type": "grab", "id": "x" * 65, "order": "o"}), "id"),
-    ('{"type":"grab","id":"a\\u0000","order":"o"}', "NUL"),
+    ('{"type":"grab","id":"a\\u0000","order":"o"}', "id: holds a NUL"),
     ('{"type":"grab","id":"\\ud800","order":"o"}', "id"),
     ('{"type":"ping","x":"\\ud800"}', "x"),
     ('{"type":"ping","x":' + "[" * 20000 + "]" * 20000 + "}", ""),
@@ -170,6 +170,15 @@ async def test_what_cannot_be_read_is_an_error_that_names_it_and_the_socket_stay
     await phone.settle()
     order = (await quick.report())["id"]
     await phone.expect("offer", order=order)
+
+
+@pytest.mark.parametrize("pieces", [[b'{"type":"\xff"}'], [b'{"type":"pi', b'\xe4"}'], [b'{"x":"\xed\xa0\x80"}']])
+async def test_text_that_is_no_utf8_closes_1007(quick: City, pieces: list[bytes]) -> None:
+    crew, phone = await quick.working()
+    await phone.connection.send(pieces[0] if len(pieces) == 1 else pieces, text=True)
+    assert await phone.closing() == 1007
+    again = await quick.phone(crew)
+    await again.hello()
 
 
 async def test_an_error_names_the_command_that_it_is_about(quick: City) -> None:

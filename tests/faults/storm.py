@@ -1,312 +1,190 @@
-"""Two hundred crews at work while processes die: real sockets, the project's own client, everything written down.
+"""One storm: two cities of one installation, their crews and people at work, and everything that they do written down.
 
-A `Storm` is one run: crews that race for the orders that are open, a reporter who sees to it that there are always
-some, a dispatcher who interferes, and a killer. What each crew was told goes into its `Diary`; `tests.faults.audit`
-reads the diaries beside the log.
+A `Storm` is passive: `tests.faults.rounds` lets it work, has faults happen, heals, waits, audits.
 """
 
 import asyncio
-import os
 import random
-import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import monotonic
-from typing import Any, NamedTuple
 
 import httpx
-import msgspec
+from msgspec import Struct
 
-from crew_client import CrewClient, backoff
-from crew_client.errors import CommandRefusedError, CrewClientError
-from crew_client.link import Timing
-from crew_client.protocol import Evidence, Offer, Welcome
-from crew_client.transport import Socket
-from crew_client.transport import open_socket as open_real_socket
-from dispatch.store.embedded import EmbeddedPostgres
-from tests.processes import Serving
-from tests.town import ZONES, centre, zone_map
+from crew_client.errors import CrewClientError
+from dispatch.access import issue_token
+from dispatch.config import Settings
+from dispatch.crews import Crew, add_crew
+from dispatch.store import Database
+from tests.faults.crews import CityUnderTest, CrewAtWork
+from tests.faults.desk import Desk
+from tests.faults.history import History, Op, Strange, now
+from tests.faults.installation import TOKEN, Installation
+from tests.faults.patience import Patience
+from tests.faults.people import Console, Dispatcher, Pager, Pryer, Reporter, Resident
+from tests.faults.recorder import Recorder
+from tests.town import ZONES, Town, add_town, zone_map
 
-CREWS = 200
-OPEN_ORDERS = 50
-DOWN_S = 2.0
-
-
-class Heard(NamedTuple):
-    """A frame with a seq, or a welcome, as it came in."""
-
-    type: str
-    seq: int
-    resumed: bool
-    frame: str
+READS = frozenset({"pry", "pry override", "grab again"})
+"""Operations that change nothing; they are checked, and not counted as acknowledged."""
 
 
-class Diary:
-    """What one crew was told: every frame with a seq in the order of arrival, and the verdict on each grab."""
+class Pace(Struct, frozen=True):
+    """How one city gives its orders out, and how busy it is: crews, orders open at a time, seconds that people take."""
 
-    def __init__(self, crew: str) -> None:
-        self.crew = crew
-        self.heard: list[Heard] = []
-        self.asked: dict[str, str] = {}
-        self.verdicts: dict[str, str] = {}
-        self.changed: list[str] = []
-
-    def note(self, frame: str) -> None:
-        """Write a frame down; a verdict that differs from the first on the same id is a violation."""
-        message = msgspec.json.decode(frame)
-        kind = message["type"]
-        if kind == "grab_result":
-            first = self.verdicts.setdefault(message["id"], message["reason"])
-            if first != message["reason"]:
-                self.changed.append(f"{self.crew}: {message['id']} was {first}, then {message['reason']}")
-        if "seq" in message:
-            self.heard.append(Heard(kind, message["seq"], message.get("resumed", False), frame))
-
-
-class DiarySocket:
-    """A socket whose incoming frames go into a diary."""
-
-    def __init__(self, socket: Socket, diary: Diary) -> None:
-        self._socket = socket
-        self._diary = diary
-
-    async def recv(self) -> str | bytes:
-        frame = await self._socket.recv()
-        assert isinstance(frame, str)
-        self._diary.note(frame)
-        return frame
-
-    async def send(self, frame: str) -> None:
-        await self._socket.send(frame)
-
-    async def close(self) -> None:
-        await self._socket.close()
-
-    def abort(self) -> None:
-        self._socket.abort()
-
-
-class CrewAtWork:
-    """One crew: grabs what it is offered as fast as it can, and serves what it holds."""
-
-    def __init__(self, storm: "Storm", crew: str, token: str, zone: int, rng: random.Random) -> None:
-        self.storm = storm
-        self.diary = Diary(crew)
-        self.zone = zone
-        self.rng = rng
-        self.numbers = 0
-
-        async def open_socket(url: str, token: str, *, timeout_s: float) -> Socket:
-            return DiarySocket(await open_real_socket(url, token, timeout_s=timeout_s), self.diary)
-
-        self.client = CrewClient(
-            storm.url,
-            token,
-            rng=rng,
-            delays=lambda rng: backoff.jittered(rng, first_s=0.2, longest_s=1.5),
-            open_socket=open_socket,
-            timing=Timing(ping_interval_s=5),
-        )
-
-    async def run(self) -> None:
-        """Work until cancelled."""
-        async with self.client, asyncio.TaskGroup() as group:
-            await self.client.shift(True)
-            lon, lat = centre(self.zone)
-            await self.client.position(lon + self.rng.uniform(-0.008, 0.008), lat + self.rng.uniform(-0.008, 0.008))
-            group.create_task(self._serve())
-            async for message in self.client:
-                if isinstance(message, Offer):
-                    group.create_task(self._consider(message.order.id))
-                elif isinstance(message, Welcome):
-                    for order in list(self.client.offers):
-                        group.create_task(self._consider(order))
-
-    async def _consider(self, order: str) -> None:
-        await asyncio.sleep(self.rng.uniform(0, 0.3))
-        if order not in self.client.offers or not self.storm.grabbing:
-            return
-        if self.rng.random() < 0.05:
-            with suppress(CommandRefusedError):
-                await self.client.decline(order)
-        elif len(self.client.orders) == 0 or self.rng.random() < 0.1:
-            await self.grab(order)
-
-    async def grab(self, order: str) -> None:
-        """Grab under a new id; the verdict is noted by the socket."""
-        self.numbers += 1
-        message = f"{self.diary.crew}-{self.numbers}"
-        self.diary.asked[message] = order
-        await self.client.grab(order, id=message)
-
-    async def ask_again(self) -> None:
-        """Ask for the verdict on every id once more; a changed one is noted by the socket."""
-        for message, order in self.diary.asked.items():
-            await self.client.grab(order, id=message)
-            await asyncio.sleep(0.02)  # below the limit of grabs a second
-
-    async def _serve(self) -> None:
-        while True:
-            await asyncio.sleep(self.rng.uniform(0.1, 0.4))
-            for order in list(self.client.orders.values()):
-                steps: dict[str, Any] = {"claimed": "en_route", "en_route": "arrived", "arrived": "resolved"}
-                to = steps.get(order.state)
-                if to is None:
-                    continue
-                with suppress(CommandRefusedError):
-                    ack = await self.client.progress(order.id, to, evidence=Evidence(note="ok"))
-                    self.storm.counts[f"{to} {ack.error or 'taken'}"] += 1
+    mode: str = "first"
+    crews: int = 36
+    open_orders: int = 18
+    consider_s: float = 0.25
+    step_s: tuple[float, float] = (0.05, 0.25)
+    override_s: float = 0.15
+    greed: float = 0.7
+    """How likely a crew that has an order grabs another."""
 
 
 class Storm:
-    """One run and its figures."""
+    """The people of an installation and their history."""
 
-    def __init__(self, serving: Serving, postgres: EmbeddedPostgres, admin_token: str, seed: int) -> None:
-        self.serving = serving
-        self.url = serving.url
-        self.postgres = postgres
+    def __init__(self, installation: Installation, history: History, seed: int, *, paces: tuple[Pace, Pace]) -> None:
+        self.installation = installation
+        self.history = history
         self.rng = random.Random(seed)
+        self.paces = paces
         self.counts: Counter[str] = Counter()
-        self.grabbing = True
-        self.reporting = True
+        self.answered: Counter[str] = Counter()
+        self.grabbing = self.reporting = True
+        self.hasty = 0.0
         self.calm_until = 0.0
-        self.crews: list[CrewAtWork] = []
-        self.orders: list[str] = []
-        self.not_ready_after_s: list[float] = []
-        self.working_after_s: list[float] = []
-        self.http = httpx.AsyncClient(
-            base_url=f"{serving.url}/api/v1",
-            headers={"Authorization": f"Bearer {admin_token}"},
-            timeout=10,
-            trust_env=False,
-        )
+        self.cities: list[CityUnderTest] = []
+        self.consoles: list[Console] = []
+        self.desks: list[Desk] = []
+        self.followers: list[tuple[CityUnderTest, Recorder]] = []
+        self._http = httpx.AsyncClient(trust_env=False, verify=False, timeout=10)
+        self._working: list[asyncio.Task[None]] = []
+        self._asking: list[asyncio.Task[None]] = []
 
-    # People.
+    @property
+    def url(self) -> str:
+        """Where clients reach the installation."""
+        return self.installation.url
 
-    async def call(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
-        """Make a request until it has an answer; a key makes that safe."""
-        headers = {"Idempotency-Key": key} if key else {}
-        while True:
-            with suppress(httpx.HTTPError):
-                response = await self.http.request(method, path, json=body, headers=headers)
-                if response.status_code != 503:
-                    return response
-            self.counts["requests tried again"] += 1
-            await asyncio.sleep(0.2)
+    @property
+    def crews(self) -> list[CrewAtWork]:
+        """Every crew of every city."""
+        return [crew for city in self.cities for crew in city.crews]
 
-    async def settle_in(self, policies: dict[str, dict[str, Any]] | None = None) -> None:
-        """Put the map in force and hire the crews."""
-        assert (await self.call("PUT", "/zones", zone_map(policies=policies))).status_code == 200
+    # The history
 
-        async def hire(n: int) -> None:
-            body = {"name": f"班组{n}", "home_zone": ZONES[n % 3], "capacity": 1 + n % 2, "skills": []}
-            crew = (await self.call("POST", "/crews", body, key=f"crew-{n}")).json()["id"]
-            token = (await self.call("POST", f"/crews/{crew}/tokens", key=f"token-{n}")).json()["token"]
-            self.crews.append(CrewAtWork(self, crew, token, n % 3, random.Random(self.rng.random())))
+    def write_op(self, op: Op) -> None:
+        """Write an operation down."""
+        self.history.write(op)
+        self.count(f"{op.operation} {op.outcome}")
+        if op.outcome == "ok" and op.operation not in READS:
+            self.acknowledged(op.operation)
 
-        for start in range(0, CREWS, 20):
-            await asyncio.gather(*(hire(n) for n in range(start, start + 20)))
+    def acknowledged(self, operation: str) -> None:
+        """Count an operation that had its answer."""
+        self.answered[operation] += 1
 
-    async def report(self) -> None:
-        """Keep `OPEN_ORDERS` orders open."""
-        n = 0
-        while self.reporting:
-            answer = await self.call("GET", "/orders?state=offered,claimed,en_route,arrived&limit=500")
-            missing = OPEN_ORDERS - len(answer.json()["items"])
-            await asyncio.gather(*(self._report_one(n + i) for i in range(missing)))
-            n += max(missing, 0)
-            await asyncio.sleep(0.1)
+    def strange(self, city: str, client: str, what: str) -> None:
+        """Write down what should never be seen."""
+        self.history.write(Strange(city, client, now(), what))
 
-    async def _report_one(self, n: int) -> None:
-        lon, lat = centre(n % 3)
-        body = {
-            "channel": "storm",
-            "external_id": f"e{n}",
-            "category": "no_heat",
-            "severity": self.rng.randint(1, 5),
-            "location": {"lon": lon + self.rng.uniform(-0.008, 0.008), "lat": lat},
-        }
-        taken = await self.call("POST", "/reports", body)
-        assert taken.status_code in (200, 201), taken.text
-        self.orders.append(taken.json()["order"]["id"])
-        self.counts["reports"] += 1
+    def count(self, what: str) -> None:
+        """Count something for the figures."""
+        self.counts[what] += 1
 
-    async def interfere(self) -> None:
-        """Say otherwise now and then, as a dispatcher."""
-        n = 0
-        while self.reporting:
-            await asyncio.sleep(self.rng.uniform(0.1, 0.4))
-            if not self.orders:
-                continue
-            n += 1
-            order = self.rng.choice(self.orders[-OPEN_ORDERS:])
-            action = self.rng.choice(["assign", "revoke", "offer", "cancel", "hold", "release", "reprioritize"])
-            body: dict[str, Any] = {"action": action, "reason": "storm"}
-            if action == "assign":
-                body["crew"] = self.rng.choice(self.crews).diary.crew
-            elif action == "reprioritize":
-                body["severity"] = self.rng.randint(1, 5)
-            answer = await self.call("POST", f"/orders/{order}/override", body, key=f"override-{n}")
-            assert answer.status_code in (200, 409), answer.text
-            self.counts[f"override {answer.status_code}"] += 1
+    # Life
 
-    # Deaths.
+    async def settle_in(self) -> None:
+        """Make the cities with their maps and crews: `default`, and one that must never show in it."""
+        db = Database(self.installation.database_url, size=2)
+        try:
+            tokens = {"default": TOKEN, "other": await add_town(db.url, "other")}
+            words = ("平房区暴风甲", "道里区暴风乙")
+            for place, (city_id, token) in enumerate(tokens.items()):
+                city = CityUnderTest(city_id, token, self.paces[place], word=words[place], foreign=words[1 - place])
+                await self._hire(Town(db, city_id, Settings()), city)
+                self.cities.append(city)
+        finally:
+            await db.close()
 
-    async def kill(self, role: str, every_s: tuple[float, float], until: float) -> None:
-        """Kill a process of a role again and again."""
-        while monotonic() < until:
-            await asyncio.sleep(self.rng.uniform(*every_s))
-            if role == "engine" and monotonic() < self.calm_until:
-                continue
-            pids = self.serving.children(role)
-            if pids and monotonic() < until:
-                with suppress(ProcessLookupError):
-                    os.kill(self.rng.choice(pids), signal.SIGKILL)
-                    self.counts[f"{role} killed"] += 1
+    async def _hire(self, town: Town, city: CityUnderTest) -> None:
+        await town.put_zones(zone_map(policies={zone: {"mode": city.pace.mode} for zone in ZONES}))
+        hired = [
+            Crew(id=f"{city.id}-crew-{n:03}", name=f"班组{n}", home_zone=ZONES[n % 3], capacity=1 + n % 2, skills=())
+            for n in range(city.pace.crews)
+        ]
+        async with town.db.transaction(city.id) as tx:
+            for crew in hired:
+                await add_crew(tx, crew, actor="user:storm")
+            tokens = [await issue_token(tx.conn, city.id, role="crew", subject=crew.id) for crew in hired]
+        for n, (crew, token) in enumerate(zip(hired, tokens, strict=True)):
+            city.crews.append(CrewAtWork(self, city, crew.id, token, n % 3))
 
-    async def stop_postgres(self, database_seq: Callable[[], Awaitable[int]]) -> None:
-        """Stop PostgreSQL as in a crash, start it again, and note when that was noticed and when work went on."""
-        self.calm_until = monotonic() + DOWN_S + 3
-        pid = self.postgres.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGQUIT)
-        died = monotonic()
-        await asyncio.to_thread(self.postgres.wait)
-        while await self.is_ready():
-            assert monotonic() - died < 5, "ready for five seconds after the database's death"
-            await asyncio.sleep(0.05)
-        self.not_ready_after_s.append(monotonic() - died)
-        await asyncio.sleep(max(0.0, died + DOWN_S - monotonic()))
-        self.postgres.launch()
-        await asyncio.to_thread(self.postgres.wait_until_ready)
-        back = monotonic()
-        seq = await database_seq()
-        while await database_seq() == seq or not await self.is_ready():
-            assert monotonic() - back < 5, "no work for five seconds after the database's return"
-            await asyncio.sleep(0.05)
-        self.working_after_s.append(monotonic() - back)
-        self.counts["postgres stopped"] += 1
+    def begin(self) -> None:
+        """Let everybody work."""
+        for place, city in enumerate(self.cities):
+            self.consoles.append(Console(self, city))
+            pager, pryer = Pager(self, city, "pager"), Pryer(self, city, "pryer")
+            pryer.victim = self.cities[1 - place]
+            asking: list[Desk] = [
+                Reporter(self, city, "reporter"),
+                Dispatcher(self, city, "dispatcher"),
+                Resident(self, city, "resident"),
+                pryer,
+            ]
+            self.desks += [pager, *asking]
+            self._working += [asyncio.create_task(self.consoles[-1].run()), asyncio.create_task(pager.run())]
+            self._asking += [asyncio.create_task(person.run()) for person in asking]  # type: ignore[attr-defined]
+            for crew in city.crews:
+                self.followers.append((city, crew.recorder))
+                self._working.append(asyncio.create_task(crew.run()))
+
+    async def hush(self) -> None:
+        """Let nobody begin anything new; returns when those over REST have their answers."""
+        self.reporting = self.grabbing = False
+        await asyncio.gather(*self._asking)
+
+    async def end(self) -> None:
+        """Let everybody go; what one failed with is raised."""
+        self.reporting = self.grabbing = False
+        tasks = [*self._asking, *self._working]
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        for http in [self._http, *(desk.http for desk in self.desks)]:
+            await http.aclose()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception) and not isinstance(outcome, CrewClientError):
+                raise outcome
+
+    # How it stands
+
+    def pending(self) -> dict[str, float]:
+        """Return what was asked and has no answer, with the moment of the asking."""
+        waiting: dict[str, float] = {}
+        for crew in self.crews:
+            waiting |= crew.pending
+        for desk in self.desks:
+            waiting |= desk.pending
+        return waiting
+
+    def offline(self) -> list[str]:
+        """Return who is not connected."""
+        return [f"{crew.crew} ({crew.trouble})" for crew in self.crews if crew.client.state != "online"] + [
+            console.recorder.client for console in self.consoles if not console.online
+        ]
 
     async def is_ready(self) -> bool:
         """Return whether some engine says that it is ready."""
-        try:
-            return (await self.http.get(f"{self.url}/readyz", timeout=3)).status_code == 200
-        except httpx.HTTPError:
-            return False
+        with suppress(httpx.HTTPError):
+            return (await self._http.get(f"{self.installation.serving.url}/readyz")).status_code == 200
+        return False
 
     async def online(self, *, within_s: float) -> None:
-        """Wait until every crew is connected."""
-        give_up_at = monotonic() + within_s
-        while missing := [crew for crew in self.crews if crew.client.state != "online"]:
-            assert monotonic() < give_up_at, f"{len(missing)} crews are not connected"
+        """Wait until everybody is connected."""
+        patience = Patience(self.installation.workers)
+        while missing := self.offline():
+            assert not patience.over(within_s), f"{len(missing)} are not connected: {missing[:3]}"
             await asyncio.sleep(0.1)
-
-
-async def end(tasks: list["asyncio.Task[None]"]) -> None:
-    """Cancel tasks; what one failed with is raised."""
-    for task in tasks:
-        task.cancel()
-    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(outcome, Exception) and not isinstance(outcome, CrewClientError):
-            raise outcome

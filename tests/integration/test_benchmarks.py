@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from benchmarks import (
+    churn,
+    density,
+    fanout,
     grab_commit,
     grab_e2e,
     grab_storm,
@@ -13,14 +16,16 @@ from benchmarks import (
     plan_trsp,
     report_to_phone,
     simulate_sla,
+    soak,
 )
 from benchmarks.data import data_folder
-from dispatch.cli.bench import COLUMNS, find_benchmarks
+from benchmarks.figures import at_least, row, within
+from dispatch.cli.bench import COLUMNS, find_benchmarks, print_table
 
 
 def test_each_is_found_by_its_name() -> None:
-    names = "grab-commit grab-e2e grab-storm plan-snapshot plan-trsp plan-vrptw report-to-phone roads-matrix"
-    assert set(find_benchmarks()) == {*names.split(), "simulate-sla", "zone-lookup"}
+    names = "churn density fanout grab-commit grab-e2e grab-storm plan-snapshot plan-trsp plan-vrptw report-to-phone"
+    assert set(find_benchmarks()) == {*names.split(), "roads-matrix", "simulate-sla", "soak", "zone-lookup"}
 
 
 @pytest.mark.parametrize(
@@ -30,10 +35,14 @@ def test_each_is_found_by_its_name() -> None:
         (grab_e2e, {"crews": 10, "each": 4, "rounds": 1}),
         (grab_storm, {"crews": 20, "storms": 2}),
         (report_to_phone, {"crews": 36, "seconds": 0.5}),
+        (density, {"sockets": 20, "seconds": 1.0}),
+        (fanout, {"sockets": 20, "events": 2}),
+        (churn, {"sockets": 20, "seconds": 0.2}),
+        (soak, {"minutes": 0.05, "crews": 36}),
     ],
     ids=lambda value: getattr(value, "NAME", ""),
 )
-def test_rows_are_complete(module: Any, small: dict[str, int]) -> None:
+def test_rows_are_complete(module: Any, small: dict[str, float]) -> None:
     check(module, module.run(**small))
 
 
@@ -61,16 +70,29 @@ def test_plans_are_measured(module: Any, small: dict[str, Any]) -> None:
     if module is plan_trsp and not (data_folder() / "trsp").exists():
         pytest.skip(f"the instances are not at {data_folder() / 'trsp'}; set QIANGDAN_TEST_DATA")
     rows = module.run(**small)
-    for row in rows:
-        assert tuple(row) == COLUMNS
-        assert row["bench"] == module.NAME
+    for each in rows:
+        assert tuple(each) == COLUMNS
+        assert each["bench"] == module.NAME
     assert rows
+
+
+def test_the_table_cuts_no_column_short_and_names_each_peer(capsys: pytest.CaptureFixture[str]) -> None:
+    peer = "pgbench, 8 clients, one claim per transaction, prepared, no counter row"
+    long = row("grab-commit", "durable claims of distinct orders", "claims/s", ours=10825, peer=9103, peer_name=peer)
+    short = row("grab-commit", "p50", "ms", ours=0.80, peer=9.9, peer_name="another")
+    print_table([at_least(3, long), long, within(1.0, short)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "grab-commit"
+    assert lines[1].split() == ["figure", "unit", "ours", "peer", "ratio", "target", "holds"]
+    assert lines[2].split()[-5:] == ["10,825", "9,103", "1.189", "3", "NO"]
+    assert lines[4] == f"    peer: {peer}" and lines[6] == "    peer: another"
+    assert lines[5].split() == ["p50", "ms", "0.8", "9.9", "0.081", "1", "yes"]
 
 
 def check(module: Any, rows: list[dict[str, Any]]) -> None:
     assert rows
-    for row in rows:
-        assert tuple(row) == COLUMNS
-        assert row["bench"] == module.NAME
-        assert row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0
-        assert row["holds"] in ((None,) if row["target"] is None else (True, False))
+    for each in rows:
+        assert tuple(each) == COLUMNS
+        assert each["bench"] == module.NAME
+        assert each["ours"] > 0 and each["peer"] > 0 and each["ratio"] > 0
+        assert each["holds"] in ((None,) if each["target"] is None else (True, False))

@@ -8,21 +8,26 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from dispatch import planning
+from dispatch import forecasts, planning
 from dispatch.background import Background
 from dispatch.config import PlannerSettings, Settings
 from dispatch.crews import set_shift
+from dispatch.forecasts import Forecasts
+from dispatch.grabs import Ask, judge_batch
+from dispatch.metrics import PlannerMetrics
 from dispatch.orders import Order, State
 from dispatch.planner import Planner
 from dispatch.policy import GrabPolicy
 from dispatch.solvers import DaskSolver, LocalSolver, Solver, SolverFailed
 from dispatch.store import Database
+from optimizer.demand import WEEK_HOURS, Demand
 from optimizer.rolling import Answer, Moved, Question
 from optimizer.situation import Move
 from tests.solvers import NoSolver, SolverHere
@@ -115,8 +120,13 @@ async def test_where_no_plan_comes_the_nearest_crew_goes(database: str) -> None:
         await town.working("far", 0, away_m=900)
         near = await town.working("near", 0, away_m=50)
         order = await town.report(0)
-        assert await here.plan(NoSolver()) == 1
+        metrics = PlannerMetrics("p")
+        assert await Planner(NoSolver(), metrics).tick(here.background) == 1
         assert (await town.order(order)).crew == near
+        page = metrics.page().decode()
+        assert 'qiangdan_plan_failures_total{cause="error"} 1.0' in page
+        assert 'qiangdan_plan_parts_total{outcome="applied",part="nearest"} 1.0' in page
+        assert "qiangdan_plan_age_seconds{" not in page, "there was no plan"
         await town.audit()
 
 
@@ -143,7 +153,13 @@ async def test_a_stale_part_of_a_plan_is_dropped_and_the_rest_is_done(database: 
             seen = await town.order(orders[1])
             await town.run(lambda tx: planning.give(tx, seen, crews[1], why="sooner"))
 
-        assert await here.plan(Meddling(grabbed_meanwhile)) == 2
+        metrics = PlannerMetrics("p")
+        assert await Planner(Meddling(grabbed_meanwhile), metrics).tick(here.background) == 2
+        page = metrics.page().decode()
+        assert 'qiangdan_plan_parts_total{outcome="applied",part="given"} 2.0' in page
+        assert 'qiangdan_plan_parts_total{outcome="stale",part="given"} 1.0' in page
+        assert 'qiangdan_plan_questions_total{kind="due"} 1.0' in page
+        assert 'qiangdan_plan_age_seconds{city="town"}' in page
         assert [(await town.order(order)).crew for order in orders] == crews
         assert len(await here.events("order.assigned")) == 3
         await town.audit()
@@ -209,6 +225,29 @@ async def test_what_a_crew_has_begun_or_grabbed_is_not_moved(database: str, stat
         assert (await town.order(order)).crew == crew
 
 
+async def test_what_a_crew_was_told_that_it_won_is_not_moved(database: str) -> None:
+    async with place(database) as here:
+        town = here.town
+        crew, other = await town.working("crew", 0), await town.working("other", 0)
+        order = await town.report(0)
+        await told(town, order, crew)  # while the crew's grab was on its way
+        city = await here.background.city("town")
+        judged = await town.run(lambda tx: judge_batch(tx, [Ask(crew, "m1", order)], city))
+        assert judged.answers[0].reason == "won"  # type: ignore[union-attr]
+        assert not await town.run(lambda tx: planning.move(tx, order, crew, other, why="nearer"))
+        assert (await town.order(order)).crew == crew, "of one cycle two crews would be told that they won"
+
+
+async def test_an_order_moved_to_who_has_it_stays_one_order(database: str) -> None:
+    async with place(database) as here:
+        town = here.town
+        crew = await town.working("crew", 0, capacity=3)
+        order = await town.report(0)
+        await told(town, order, crew)
+        assert not await town.run(lambda tx: planning.move(tx, order, crew, crew, why="stay"))
+        await town.audit()
+
+
 async def test_a_crew_is_told_its_route_once_as_long_as_it_is_the_same(database: str) -> None:
     async with place(database) as here:
         town = here.town
@@ -242,6 +281,28 @@ async def test_idle_crews_are_advised_only_after_reports_were_seen(database: str
             assert bool(await here.events("crew.advised")) is (count == 2), crew
 
 
+async def test_a_planner_that_has_just_begun_advises_by_the_city_s_history(database: str) -> None:
+    class Advising(SolverHere):
+        async def solve(self, question: Question, *, seconds: float) -> Answer:
+            self.questions.append(question)
+            return Answer(advice=(Move("idle", 126.61, 45.75),))
+
+    async with place(database, advise_after=1000) as here:
+        town = here.town
+        await town.working("idle", 2)
+        learned = Forecasts(demand=Demand(shares={"west": 1.0}, hours=WEEK_HOURS))
+        async with town.db.connection() as conn:
+            await forecasts.save(conn, "town", learned, now=datetime.now(UTC))
+        solver = Advising()
+        planner = Planner(solver)
+        await planner.tick(here.background)
+        await town.hire("another", 0)
+        await planner.tick(here.background)
+        assert [event["crew_id"] for event in await here.events("crew.advised")] == ["idle"]
+        [question] = solver.questions
+        assert question.ground.expected, "where to expect reports goes with the question"
+
+
 @asynccontextmanager
 async def local_solver() -> AsyncIterator[tuple[LocalSolver, psutil.Process]]:
     """A solver that is ready, and its child."""
@@ -271,8 +332,9 @@ async def test_the_child_answers_dies_and_answers_again() -> None:
         killed = asyncio.create_task(solver.solve(hard(), seconds=5))
         await asyncio.sleep(0.5)
         child.send_signal(signal.SIGKILL)
-        with pytest.raises(SolverFailed):
+        with pytest.raises(SolverFailed) as failed:
             await killed
+        assert failed.value.cause == "died"
         async with asyncio.timeout(90):
             while True:
                 try:
@@ -285,8 +347,9 @@ async def test_the_child_answers_dies_and_answers_again() -> None:
 async def test_a_child_that_hangs_is_killed_at_its_limit() -> None:
     async with local_solver() as (solver, child):
         child.suspend()
-        with pytest.raises(SolverFailed):
+        with pytest.raises(SolverFailed) as failed:
             await solver.solve(hard(20), seconds=0.2)
+        assert failed.value.cause == "timeout"
         async with asyncio.timeout(60):
             while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
                 await asyncio.sleep(0.05)

@@ -1,6 +1,7 @@
 """`qiangdan replay`: a city's logged hours come back as they were, and run again under another policy."""
 
 import asyncio
+import csv
 import json
 import os
 import sys
@@ -10,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from crew_client.protocol import Progress
+from crew_client.protocol import HandBack, Progress
 from crew_client.protocol.messages import ProgressTo
+from dispatch.cities import load_city
+from dispatch.city import City
 from dispatch.config import Settings
 from dispatch.crews import set_shift
 from dispatch.grabs import Ask, judge_batch
 from dispatch.orders import Order
-from dispatch.overrides import OverrideIn, override
+from dispatch.overrides import Action, OverrideIn, override
 from dispatch.store.crews import Fix
-from dispatch.visits import report_progress
+from dispatch.visits import hand_back, report_progress
 from tests.town import Clock, ClockedDatabase, Town, centre, zone_map
 
 
@@ -38,28 +41,33 @@ class LoggedTown(Town):
         fix = Fix(name, lon, lat, 5.0, device_at=self.clock.now, received_at=self.clock.now)
         await self.run(lambda tx: set_shift(tx, name, True, fix=fix))
 
-    async def grabs(self, crew: str, order: str) -> None:
-        from dispatch.cities import load_city
-
+    async def city(self) -> City:
         async with self.db.connection() as conn:
-            city = await load_city(conn, self.id, self.settings)
+            return await load_city(conn, self.id, self.settings)
+
+    async def grabs(self, crew: str, order: str) -> None:
+        city = await self.city()
         ask = Ask(crew, self.message(), order)
         await self.run(lambda tx: judge_batch(tx, [ask], city))
 
     async def says(self, crew: str, order: str, to: ProgressTo, *, after_s: float) -> None:
-        from dispatch.cities import bare_city
-
         self.clock.pass_by(after_s)
-        word = Progress(self.message(), order, to, self.clock.now)
-        await self.run(lambda tx: report_progress(tx, crew, word, city=bare_city(self.id, self.settings)))
+        word, city = Progress(self.message(), order, to, self.clock.now), await self.city()
+        await self.run(lambda tx: report_progress(tx, crew, word, city=city))
 
-    async def cancels(self, order: str) -> Order:
-        from dispatch.cities import bare_city
+    async def hands_back(self, crew: str, order: str, *, after_s: float) -> None:
+        self.clock.pass_by(after_s)
+        word = HandBack(self.message(), order, "too_far", self.clock.now)
+        city = await self.city()
+        await self.run(lambda tx: hand_back(tx, crew, word, city=city, crews=()))
 
-        word = OverrideIn(action="cancel", reason="a test call")
-        city = bare_city(self.id, self.settings)
+    async def tells(self, order: str, action: Action) -> Order:
+        self.clock.pass_by(1)
+        word = OverrideIn(action=action, reason="as a dispatcher sees fit")
+        city = await self.city()
+        key = f"{order}-{self.message()}"
         return await self.run(
-            lambda tx: override(tx, order, word, actor="user:d", override_id=order, city=city, crews=())
+            lambda tx: override(tx, order, word, actor="user:d", override_id=key, city=city, crews=())
         )
 
 
@@ -103,7 +111,7 @@ async def test_logged_hours_come_back_as_they_were_beside_another_policy(town: L
     await town.grabs("near", second)
     await town.says("near", second, "arrived", after_s=240)
     dropped = await town.report(1)
-    await town.cancels(dropped)
+    await town.tells(dropped, "cancel")
     await town.run(lambda tx: set_shift(tx, "near", False))
 
     end = town.clock.now + timedelta(hours=1)
@@ -121,6 +129,80 @@ async def test_logged_hours_come_back_as_they_were_beside_another_policy(town: L
     status, out, _ = await replay(town, start, end, "--policy", "nearest")
     assert status == 0
     assert "1 reports were left out" in out
+
+
+async def test_a_replay_goes_on_from_what_was_open_and_from_what_crews_held(town: LoggedTown, tmp_path: Path) -> None:
+    await town.comes_on("driver", 0)
+    await town.comes_on("worker", 1)
+    await town.comes_on("idle", 2)
+    worked = await town.report(1)
+    await town.grabs("worker", worked)
+    await town.says("worker", worked, "en_route", after_s=10)
+    await town.says("worker", worked, "arrived", after_s=300)
+    driven = await town.report(0)
+    await town.grabs("driver", driven)
+    await town.says("driver", driven, "en_route", after_s=30)
+    held, kept = await town.report(2), await town.report(2)
+    await town.tells(held, "hold")
+    await town.tells(kept, "hold")
+    unanswered = await town.report(1)
+    town.clock.pass_by(120)
+    start = town.clock.now
+
+    await town.says("driver", driven, "arrived", after_s=240)
+    await town.says("worker", worked, "resolved", after_s=60)
+    await town.grabs("worker", unanswered)
+    await town.says("worker", unanswered, "arrived", after_s=1200)
+    await town.tells(held, "release")
+    await town.grabs("idle", held)
+    await town.says("idle", held, "arrived", after_s=900)
+
+    end = town.clock.now + timedelta(hours=1)
+    status, out, err = await replay(town, start, end, "--policy", "nearest", "--json", "--out", str(tmp_path))
+    assert (status, err) == (0, "")
+    figures = json.loads(out)
+    logged, nearest = figures["as_logged"], figures["nearest"]
+    assert figures["taken_over"] == 4, "one at work, one driven to, one open, one with a dispatcher for a while"
+    assert figures["left_out"] == 1, "one stood on a dispatcher's list all the while"
+    assert logged["reports"] == nearest["reports"] == 3, "whom somebody had reached before is no matter of this period"
+    assert (logged["unserved"], nearest["unserved"]) == (0, 0)
+
+    visits = {row["report"]: row for row in csv.DictReader((tmp_path / "visits.csv").open())}
+    assert set(visits) == {driven, held, unanswered}
+    assert visits[driven]["crew"] == "driver", "what a crew has accepted it keeps, whatever the policy"
+    assert visits[driven]["claimed_by"] == "grab"
+    assert datetime.fromisoformat(visits[driven]["departed_at"]) < start
+    [reported] = await town.fetch(
+        "SELECT at FROM event WHERE city_id = $1 AND order_id = $2 AND kind = 'order.reported'", unanswered
+    )
+    assert visits[unanswered]["crew"] == "idle", "open since before, and at once for whoever is free"
+    arrived_at = datetime.fromisoformat(visits[unanswered]["arrived_at"])
+    assert datetime.fromisoformat(visits[unanswered]["claimed_at"]) == start > reported["at"]
+    assert arrived_at > start
+    released = town.clock.now - timedelta(seconds=901)
+    assert datetime.fromisoformat(visits[held]["claimed_at"]) >= released, "not before the dispatcher let it go"
+
+    status, out, _ = await replay(town, start, end, "--policy", "hybrid")
+    assert (status, "4 orders were open at the beginning" in out) == (0, True)
+
+
+async def test_who_handed_an_order_back_before_the_period_is_not_asked_again_in_it(
+    town: LoggedTown, tmp_path: Path
+) -> None:
+    await town.comes_on("near", 0)
+    await town.comes_on("far", 1)
+    order = await town.report(0)
+    await town.grabs("near", order)
+    await town.hands_back("near", order, after_s=10)
+    town.clock.pass_by(30)
+    start = town.clock.now
+    for policy in ("nearest", "hybrid"):
+        status, _, err = await replay(
+            town, start, start + timedelta(hours=2), "--policy", policy, "--out", str(tmp_path)
+        )
+        assert (status, err) == (0, "")
+        [visit] = csv.DictReader((tmp_path / "visits.csv").open())
+        assert visit["crew"] == "far", policy
 
 
 async def test_what_cannot_be_replayed_is_told_in_one_sentence(town: LoggedTown) -> None:

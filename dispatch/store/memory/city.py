@@ -1,6 +1,6 @@
 """One city in memory: the edge that commits, and the transaction that steps see."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from dispatch.store.crews import GrabRow
 from dispatch.store.database import Contended, TryAgain
 from dispatch.store.memory.crews import MemoryCrews
 from dispatch.store.memory.orders import MemoryOrders
-from dispatch.store.memory.tables import Tables
+from dispatch.store.memory.tables import OrderRow, Tables
 from dispatch.store.tx import Settled, Tx, Win
 
 T = TypeVar("T")
@@ -106,6 +106,14 @@ class MemoryCity:
             except TryAgain:
                 continue
         raise Contended
+
+    def begin_with(self, crews: Iterable[Crew], orders: Iterable[Order]) -> None:
+        """Take over crews and orders as they stood somewhere else; no event tells of it."""
+        for crew in crews:
+            self.tables.put(self.tables.crews, crew.id, crew)
+        for order in orders:
+            self.tables.put(self.tables.orders, order.id, OrderRow.of(order))
+        self.tables.keep()
 
     def drain(self) -> list[Logged]:
         """Return the events since the last call, and forget them."""

@@ -115,6 +115,10 @@ class MemoryCrews(CrewRows):
             for g in self._open(order)
         ]
 
+    async def winners(self, order: "Order") -> set[str]:
+        keys = self._tables.grabs_of.get((order.id, order.cycle), ())
+        return {key[0] for key in keys if self._tables.grabs[key].reason == "won"}
+
     async def settle_bids(
         self, order: "Order", *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None
     ) -> list[tuple[str, str, str]]:

@@ -130,9 +130,17 @@ def test_an_abandoned_order_has_no_verdict_and_may_come_back() -> None:
 
 
 def test_a_new_severity_counts_from_the_old_start() -> None:
-    renewed = clocks.retarget(started(), severity=5, targets=TARGETS)
+    renewed = clocks.retarget(started(), after(1), severity=5, targets=TARGETS)
     assert renewed["arrival"].due_at == after(600)
     assert renewed["hand_down"] == started()["hand_down"]
+
+
+def test_a_new_severity_does_not_excuse_a_breach_that_nobody_has_noticed_yet() -> None:
+    noticed_late = after(650)  # past the deadline of severity 5, and before that of severity 1
+    renewed = clocks.retarget(started(5), noticed_late, severity=1, targets=TARGETS)
+    assert renewed["arrival"].due_at == after(600)
+    _, alarms = clocks.ring(renewed, noticed_late)
+    assert ("arrival", after(600), "breached") in [(alarm.clock, alarm.deadline, alarm.kind) for alarm in alarms]
 
 
 @given(

@@ -19,16 +19,12 @@ class Wire:
     def __init__(self, max_size: int | None = None) -> None:
         self.ws_proto = ServerProtocol(state=OPEN, max_size=max_size)
         self.sent: list[bytes] = []
-        self.pongs: list[bytes] = []
         self.reading = True
         self.io_proto = SimpleNamespace(transport=self)
 
     async def async_data_received(self, data: list[bytes], events: Any) -> None:
         assert not events
         self.sent += data
-
-    async def process_pong(self, frame: Frame) -> None:
-        self.pongs.append(bytes(frame.data))
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -78,13 +74,15 @@ async def test_who_waits_gets_the_message_when_it_comes_and_one_who_gave_up_lose
     assert await waiting == "second"
 
 
-async def test_a_ping_is_answered_and_a_pong_told_to_whom_it_concerns() -> None:
+async def test_a_ping_is_answered_and_a_pong_is_a_sign_of_life_that_nobody_reads() -> None:
     socket = Wire()
     reader = FrameReader(socket)
-    reader.feed(wire(Opcode.PING, b"a") + wire(Opcode.PONG, b"b"))
+    reader.fed_at = 0.0
+    reader.feed(wire(Opcode.PING, b"a") + wire(Opcode.PONG, b"b") + wire(Opcode.TEXT, b"c"))
     await asyncio.sleep(0)
     assert socket.sent == [Frame(Opcode.PONG, b"a").serialize(mask=False)]
-    assert socket.pongs == [b"b"]
+    assert reader.fed_at > 0
+    assert await reader.recv() == "c"
 
 
 async def test_a_text_that_is_not_utf_8_closes_the_socket_with_1007() -> None:

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import numpy as np
 
 from optimizer import UNREACHABLE, Crew, Job, Problem
@@ -33,6 +34,16 @@ def _crew(chance: random.Random, number: int) -> Crew:
         orders_done=chance.randint(0, 5),
         on_shift=chance.randint(0, 20000),
     )
+
+
+def with_limits(problem: Problem, seed: int) -> Problem:
+    """Return the problem with some crews that may not travel long."""
+    chance = random.Random(seed)
+    crews = [
+        msgspec.structs.replace(crew, most_travel=chance.choice([None, chance.randint(300, 3000)]))
+        for crew in problem.crews
+    ]
+    return msgspec.structs.replace(problem, crews=tuple(crews))
 
 
 def _job(chance: random.Random, number: int, place: int) -> Job:

@@ -1,8 +1,10 @@
 """`qiangdan plan`: VROOM's JSON in and out, each job answered, faults named by their place and no traceback."""
 
 import json
+import random
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,7 +90,8 @@ def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
         (("jobs", 1, "Due"), 900, "/jobs/1/Due"),
         (("jobs", 1, "weigth"), 3, "/jobs/1/weigth"),
         (("jobs", 1, "service_per_type"), {"van": 60}, "/jobs/1/service_per_type"),
-        (("vehicles", 0, "max_travel_time"), 900, "/vehicles/0/max_travel_time"),
+        (("vehicles", 0, "max_travel_time"), -1, "/vehicles/0/max_travel_time"),
+        (("vehicles", 0, "max_distance"), 900, "/vehicles/0/max_distance"),
         (("vehicles", 0, "max_tasks"), -1, "/vehicles/0/max_tasks"),
         (("vehicles", 0, "costs"), {"fixed": 100}, "/vehicles/0/costs"),
         (("vehicles", 0, "start_index"), 8, "/vehicles/0/start_index"),
@@ -136,6 +139,60 @@ def test_a_vehicle_takes_no_more_tasks_than_it_may(most: int, capacity: list[int
     assert planned(document)["unassigned"] == [], "another vehicle has no limit"
 
 
+@pytest.mark.parametrize(("most", "served"), [(419, [1]), (420, [1, 2]), (239, []), (240, [1])])
+def test_a_vehicle_travels_no_longer_than_it_may_the_way_home_included(most: int, served: list[int]) -> None:
+    document = two_jobs()
+    document["vehicles"][0]["max_travel_time"] = most
+    document["jobs"][0]["priority"] = 9
+    out = planned(document)
+    assert [step["id"] for route in out["routes"] for step in route["steps"] if step["type"] == "job"] == served
+    assert all(route["duration"] <= most for route in out["routes"])
+    if not served:
+        assert "further than it may travel" in out["unassigned"][0]["reason"]
+
+
+def limited(seed: int) -> dict[str, Any]:
+    """A few vehicles that may not travel long, some faster than others, some with few tasks; jobs all around."""
+    chance = random.Random(seed)
+    places = [(chance.randint(0, 1000), chance.randint(0, 1000)) for _ in range(13)]
+    rows = [[abs(a - c) + abs(b - d) for c, d in places] for a, b in places]
+    vehicles = [
+        {
+            "id": number,
+            "start_index": number,
+            "end_index": number if chance.random() < 0.5 else None,
+            "max_travel_time": chance.randint(600, 2500),
+            "speed_factor": chance.choice([0.5, 1.0, 2.0]),
+            "max_tasks": chance.randint(1, 5),
+        }
+        for number in range(3)
+    ]
+    jobs = [{"id": number, "location_index": number, "service": 300} for number in range(3, 13)]
+    plain = [{name: value for name, value in vehicle.items() if value is not None} for vehicle in vehicles]
+    return {"vehicles": plain, "jobs": jobs, "matrices": {"car": {"durations": rows}}}
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_under_limits_no_fewer_jobs_are_served_than_by_vroom_itself(seed: int, tmp_path: Path) -> None:
+    vroom = pytest.importorskip("vroom")
+    document = limited(seed)
+    out = planned(document)
+    limits = {vehicle["id"]: vehicle for vehicle in document["vehicles"]}
+    for route in out["routes"]:
+        vehicle = limits[route["vehicle"]]
+        assert route["duration"] <= vehicle["max_travel_time"]
+        assert sum(step["type"] == "job" for step in route["steps"]) <= vehicle["max_tasks"]
+    peer = vroom.Input.from_json(write_down(tmp_path / "problem.json", document)).solve(
+        exploration_level=5, nb_threads=1
+    )
+    assert out["summary"]["unassigned"] <= len(peer.unassigned)
+
+
+def write_down(path: Path, document: dict[str, Any]) -> Path:
+    path.write_text(json.dumps(document))
+    return path
+
+
 @pytest.mark.parametrize("place", [[126.0, 95.0], [200.0, 45.0]])
 def test_a_place_off_the_map_is_refused(place: list[float]) -> None:
     document = {"vehicles": [{"id": 1, "start": HARBIN}], "jobs": [{"id": 1, "location": place}]}
@@ -164,12 +221,20 @@ def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_pa
     assert json.loads(again.stdout)["routes"] == json.loads(first.stdout)["routes"]
 
 
-@pytest.mark.parametrize("given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000, '{"vehicles": [], "x": %s}' % ("1" * 5000)]
+)
 def test_a_bad_document_is_one_sentence_on_stderr(given: str) -> None:
     done = command(given=given)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("The problem cannot be planned: /")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("unread", [b'"\xff"', b'"\\ud800"', b"1" * 5000])
+def test_what_is_not_read_must_be_json_too(unread: bytes) -> None:
+    with pytest.raises(ProblemError):
+        reading.read(b'{"vehicles": [], "jobs": [], "x": %s}' % unread)
 
 
 def test_freezing_needs_a_former_output() -> None:

@@ -144,3 +144,12 @@ def test_the_same_question_has_the_same_answer() -> None:
     first, second = sight.ask(), sight.ask()
     assert (first.given, first.left, first.routes) == (second.given, second.left, second.routes)
     assert {*given(first), *first.left} == {each.id for each in sight.waiting}, "each is given, or has its reason"
+
+
+def test_the_answer_says_where_its_travel_times_came_from() -> None:
+    sight = Sight(idle=[idle("near", 1)], waiting=[order("o", 0)])
+    assert sight.ask().travel_pairs == {}, "the plain metric stands in for nobody"
+    silent = TravelChoice(kind="osrm", url="http://127.0.0.1:9", timeout_s=0.5)
+    answered = sight.ask(travel=silent)
+    assert [given.crew for given in answered.given] == ["near"]
+    assert answered.travel_pairs["unavailable"] > 0

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.snapshots import list_schedule, make, weighted_lateness
 from optimizer import UNREACHABLE, Crew, Iterations, Job, Plan, Problem, schedule, solve
 from optimizer.exact import least_cost
-from tests.unit.optimizer.problems import line_of, small
+from tests.unit.optimizer.problems import line_of, small, with_limits
 
 
 def missed(problem: Problem, plan: Plan) -> int:
@@ -30,6 +30,17 @@ def test_every_job_is_in_one_route_or_left_out_with_a_reason(seed: int) -> None:
     answered = [stop.job for route in plan.routes for stop in route.stops] + [left.job for left in plan.left_out]
     assert sorted(answered) == sorted(job.id for job in problem.jobs)
     assert all(left.detail for left in plan.left_out)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nobody_travels_longer_than_he_may_and_every_job_is_answered(seed: int) -> None:
+    problem = with_limits(small(seed, most_crews=4, most_jobs=20), seed)
+    plan = solve(problem, stop=Iterations(2_000), seed=seed)
+    for crew, route in zip(problem.crews, plan.routes, strict=True):
+        travel = sum(stop.travel for stop in route.stops) + route.travel_home
+        assert crew.most_travel is None or travel <= crew.most_travel
+    answered = [stop.job for route in plan.routes for stop in route.stops] + [left.job for left in plan.left_out]
+    assert sorted(answered) == sorted(job.id for job in problem.jobs)
 
 
 @pytest.mark.parametrize("iterations", [0, 100, 30_000])

@@ -1,5 +1,6 @@
 """Where idle crews wait: nearer to where reports come from, never far, never often, and as good as any single move."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -20,6 +21,14 @@ def test_an_idle_crew_goes_to_wait_where_reports_come_from() -> None:
     [move] = moved(Dispatcher(GROUND), [crew("c", 9, 9)])
     assert abs(move.lon / KM - 12) < 2
     assert abs(move.lat / KM - 12) < 2
+
+
+def test_history_says_where_to_wait_before_anything_was_reported() -> None:
+    ground = msgspec.structs.replace(GROUND, expected=((12 * KM, 12 * KM, 1.0),))
+    choice = Dispatcher(ground)(situation([crew("c", 9, 9)]))
+    [move] = choice.moves
+    assert abs(move.lon / KM - 12) < 2
+    assert Dispatcher(GROUND)(situation([crew("c", 9, 9)])).moves == ()
 
 
 def test_who_stands_well_stays() -> None:

@@ -1,4 +1,4 @@
-"""Waiting places: proven against trying everything, and advice that pays for its drives."""
+"""The best waiting places: proven against trying everything, and the moves of `standby` held to them."""
 
 import itertools
 from typing import Any
@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimizer.waiting import (
-    advise,
-    busy_share,
-    expected_cover,
-    marginal_cover,
-    place_crews,
-    send_freed,
-)
+from optimizer.cells import Cells
+from optimizer.situation import Reported
+from optimizer.standby import StandbySettings, advise
+from optimizer.waiting import expected_cover, place_crews
+from tests.unit.optimizer.situations import GROUND, KM, TRAVEL
 
 
 def town(seed: int, *, bases: int = 5, points: int = 12) -> tuple[Any, Any, float]:
@@ -69,74 +66,28 @@ def test_numbers_that_make_no_sense_are_refused(demand: list[float], busy: float
         place_crews([[True, False]], demand, 1, busy)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_freed_crew_goes_where_it_adds_most(seed: int) -> None:
-    cover, demand, busy = town(seed, bases=8, points=30)
-    counts = np.random.default_rng(seed).integers(0, 3, 30)
-    chosen = send_freed(cover, demand, counts, busy, seconds=np.full(8, 60.0))
-    assert chosen is not None
-    before = expected_cover(counts, demand, busy)
-    gains = [expected_cover(counts + cover[base], demand, busy) - before for base in range(8)]
-    assert gains[chosen] == pytest.approx(max(gains))
-    assert marginal_cover(cover, demand, counts, busy) == pytest.approx(np.array(gains))
-
-
-def test_of_equal_bases_the_nearest_and_none_that_cannot_be_reached() -> None:
-    cover = [[True], [True], [True]]
-    assert send_freed(cover, [5.0], [0], 0.3, seconds=[300.0, 100.0, 200.0]) == 1
-    assert send_freed(cover, [5.0], [0], 0.3, seconds=[300.0, np.inf, 200.0]) == 2
-    assert send_freed(cover, [5.0], [0], 0.3, seconds=[np.inf, np.inf, np.inf], cost_per_s=1.0) is None
-    assert send_freed(np.zeros((0, 1)), [5.0], [0], 0.3, seconds=[]) is None
-
-
-def test_a_long_drive_must_be_worth_it() -> None:
-    cover, demand = [[True, False], [False, True]], [5.0, 6.0]
-    assert send_freed(cover, demand, [0, 0], 0.3, seconds=[60.0, 1200.0]) == 1
-    assert send_freed(cover, demand, [0, 0], 0.3, seconds=[60.0, 1200.0], cost_per_s=0.001) == 0
+COVER_ALONE = StandbySettings(
+    least_s=0.0, most_s=1e9, least_gain=1e-9, drive_cost=0.0, per_drive=0.0, per_lateness=0.0, step=1.0, blur_s=0.1
+)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_single_move_is_the_best_that_there_is(seed: int) -> None:
-    cover, demand, busy = town(seed, bases=6, points=25)
+def test_moves_that_cost_nothing_come_near_to_the_best_cover(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    here, seconds = rng.random((4, 25)) < 0.3, rng.uniform(60, 900, (4, 6))
-    advice = advise(here, cover, demand, busy, seconds=seconds, moves=1, cost_per_s=0.002)
-    now = expected_cover(here.sum(axis=0), demand, busy)
-    worth = np.zeros((4, 6))
-    for crew, base in itertools.product(range(4), range(6)):
-        moved = here.copy()
-        moved[crew] = cover[base]
-        worth[crew, base] = expected_cover(moved.sum(axis=0), demand, busy) - now - 0.002 * seconds[crew, base]
-    if worth.max() <= 0:
-        assert advice == []
-    else:
-        assert worth[advice[0].crew, advice[0].base] == pytest.approx(worth.max())
-        assert advice[0].gain == pytest.approx(worth.max() + 0.002 * advice[0].seconds)
-
-
-def test_advice_keeps_to_its_limit_and_moves_nobody_twice_or_against_his_turn() -> None:
-    rng = np.random.default_rng(3)
-    cover, demand = rng.random((6, 25)) < 0.4, rng.integers(1, 20, 25).astype(float)
-    here, seconds = np.zeros((5, 25), dtype=bool), rng.uniform(60, 900, (5, 6))
-    three = advise(here, cover, demand, 0.4, seconds=seconds, moves=3)
-    assert len({move.crew for move in three}) == 3
-    assert advise(here, cover, demand, 0.4, seconds=seconds, moves=0) == []
-    allowed = [False, False, True, False, False]
-    assert [m.crew for m in advise(here, cover, demand, 0.4, seconds=seconds, moves=3, may_move=allowed)] == [2]
-    assert advise(here, cover, demand, 0.4, seconds=seconds, moves=3, least_gain=1e6) == []
-    assert advise(here, cover, demand, 0.4, seconds=np.full((5, 6), np.inf), moves=3) == []
-    assert advise(np.zeros((0, 25)), cover, demand, 0.4, seconds=np.zeros((0, 6)), moves=3) == []
-
-
-def test_crews_that_stand_together_are_told_to_spread_until_it_no_longer_pays() -> None:
-    cover = np.eye(4, dtype=bool)
-    here = np.tile(cover[0], (4, 1))
-    advice = advise(here, cover, [5.0, 5.0, 5.0, 5.0], 0.3, seconds=np.full((4, 4), 300.0), moves=10)
-    assert sorted(move.base for move in advice) == [1, 2, 3]
-
-
-def test_a_crew_is_as_busy_as_the_work_there_is_for_it() -> None:
-    assert busy_share(30, 2400, 40) == pytest.approx(0.5)
-    assert busy_share(1000, 2400, 40) == 0.95
-    assert busy_share(0, 2400, 40) == 0.02
-    assert busy_share(10, 2400, 0) == 0.95
+    cells = Cells(GROUND, TRAVEL, side=5)
+    for lon, lat in rng.uniform(0, 20 * KM, (60, 2)):
+        cells.count(Reported(float(lon), float(lat), int(rng.integers(1, 6))))
+    crews = int(rng.integers(2, 7))
+    standing = rng.integers(0, 25, crews)
+    for _ in range(20):
+        times = cells.between[standing]
+        moves = advise(times, np.zeros_like(times), np.ones(crews, dtype=bool), cells, settings=COVER_ALONE)
+        if not moves:
+            break
+        for crew, cell in moves:
+            standing[crew] = cell
+    reach = cells.between <= COVER_ALONE.target_s
+    covered = expected_cover(reach[standing].sum(axis=0), cells.weights, COVER_ALONE.taken)
+    best = place_crews(reach[cells.inhabited], cells.weights, crews, COVER_ALONE.taken)
+    assert best.proven
+    assert 0.93 * best.covered <= covered <= best.covered + 1e-9

@@ -1,0 +1,39 @@
+"""The promises hold while everything dies: 200 crews race for 50 orders, engines are killed, PostgreSQL crashes twice.
+
+`QIANGDAN_TEST_CHAOS_SECONDS` sets how long the killing goes on (60), `QIANGDAN_TEST_SEED` the seed. What it did and
+found is printed, and shown with `pytest -rP`. At length, with every fault there is: `make storm MINUTES=100`.
+"""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults import faults
+from tests.faults.rounds import Plan, run_round
+from tests.faults.storm import Pace
+
+SECONDS = float(os.environ.get("QIANGDAN_TEST_CHAOS_SECONDS", "60"))
+RACE = {mode: Pace(mode=mode, crews=200, open_orders=50, step_s=(0.1, 0.4)) for mode in ("first", "sealed")}
+OTHER = {"first": "sealed", "sealed": "first"}
+DEATHS = ("kill_engines", "kill_keepers", "crash_postgres_twice")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.parametrize("mode", RACE)
+async def test_nothing_that_was_promised_is_broken_while_everything_dies(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(faults.FAULTS, "crash_postgres_twice", faults.crash_postgres_twice)
+    seed = int(os.environ.get("QIANGDAN_TEST_SEED", "0")) or random.randrange(1, 2**31)
+    beside = Pace(mode=OTHER[mode], crews=12, open_orders=8)
+    outcome = await run_round(Plan(seed, 1, SECONDS, DEATHS, paces=(RACE[mode], beside)), tmp_path)
+    print(outcome)
+    assert not outcome.violations
+    # A run in which little happened shows nothing.
+    assert outcome.counts["postgres crashed"] == 2
+    assert outcome.counts["killed: engine"] >= SECONDS / 10 - 1
+    assert outcome.claims >= SECONDS
+    assert outcome.alarms > 0
