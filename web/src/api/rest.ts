@@ -782,8 +782,8 @@ export interface AcknowledgeIn {
 /**
  * What became of the orders reported in a time. `breaches` are the alarms that fired in it, the newest first.
  *
- *     `clocks` are the whole city's, `zones` each zone's; `claims` count how orders came to their crews. `arrival_target_s`
- *     is that of an order of usual severity, as it is set now.
+ *     `clocks` are the whole city's, `zones` each zone's; `claims` count how orders came to their crews;
+ *     `arrival_target_s` is that of an order of usual severity, as it is set now.
  */
 export interface PeriodReport {
   from: string;
