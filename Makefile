@@ -71,7 +71,7 @@ soak: $(TEST_STAMP)
 test: lint
 	@tools/install-test-packages
 	@echo "Everything but the storms, three files at a time (most of it waits):"
-	$(BIN)/pytest -n 3 --dist loadgroup --durations=10 --ignore tests/faults
+	$(BIN)/pytest -n 3 --dist loadscope --durations=10 --ignore tests/faults
 	@echo "The storms: engines and PostgreSQL are killed under load, for a minute in each mode:"
 	$(BIN)/pytest tests/faults --ignore tests/faults/test_planted.py
 	@tools/test-on-old-postgres $(BIN)/pytest

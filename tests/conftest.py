@@ -9,11 +9,13 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from xdist.scheduler import LoadScopeScheduling
 
 from dispatch.store.embedded import EmbeddedPostgres
 from dispatch.store.migrate import migrate
@@ -37,21 +39,34 @@ ON_OLD_POSTGRES = (
     "tests/integration/test_whereabouts.py",
 )
 ON_ONE_INSTALLATION = ("tests/acceptance", "tests/browser")
+EACH_ALONE = "tests/simulation/test_seeds.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run a second time on the oldest PostgreSQL, those that go deepest into it.
-
-    And say what stays together under `--dist loadgroup`: a file, or a folder whose tests share running processes, so
-    that these run once and not once in each worker.
-    """
+    """Mark the tests that run a second time on the oldest PostgreSQL, those that go deepest into it."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "pg_url" in fixtures and item.nodeid.startswith(ON_OLD_POSTGRES):
             item.add_marker(pytest.mark.matters_on_old_postgres)
-        file = item.nodeid.split("::")[0]
-        folder = next((one for one in ON_ONE_INSTALLATION if file.startswith(one)), None)
-        item.add_marker(pytest.mark.xdist_group(folder or file))
+
+
+class ByInstallation(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Keeps together a file, or a folder whose tests share running processes, so that these run once.
+
+    The seeds have nothing in common, and go wherever there is time.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = nodeid.split("::", 1)[0]
+        if file == EACH_ALONE:
+            return nodeid
+        return next((folder for folder in ON_ONE_INSTALLATION if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByInstallation:
+    """Let several processes take the tests by installation."""
+    return ByInstallation(config, log)
 
 
 @pytest.fixture(scope="session")
