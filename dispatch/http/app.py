@@ -62,7 +62,7 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     _mount_health(app, engine, routes)
     _mount_sockets(app, engine)
     mount_pages(app, engine)
-    _mount_errors(app)
+    _mount_errors(app, routes)
 
     @app.before_server_start
     async def _start(_app: App) -> None:
@@ -161,7 +161,7 @@ def foreign(request: Request) -> bool:
     return str(urlsplit(origin).netloc).lower() != host.lower()
 
 
-def _mount_errors(app: App) -> None:
+def _mount_errors(app: App, routes: Routes) -> None:
     @app.exception(Exception)
     async def failed(request: Request, error: Exception) -> HTTPResponse:
         if isinstance(error, DispatchError):
@@ -170,7 +170,9 @@ def _mount_errors(app: App) -> None:
             return problem(errors.NotFound(f"there is no {request.path} here"))
         if isinstance(error, MethodNotAllowed):
             response = problem(errors.MethodNotAllowed())
-            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods or ()))
+            # Sanic forgets the methods of a route that has others below it.
+            allowed = sorted(error.allowed_methods or ()) or routes.methods_of(request.path)
+            response.headers["Allow"] = ", ".join(allowed)
             return response
         if isinstance(error, PayloadTooLarge):
             return problem(errors.TooLarge())

@@ -124,11 +124,20 @@ class Route(Struct, frozen=True, kw_only=True):
         return "_".join([self.method.lower(), *words])
 
 
+def _matches(pattern: list[str], steps: list[str]) -> bool:
+    return len(pattern) == len(steps) and all(p[:1] == "<" or p == s for p, s in zip(pattern, steps, strict=True))
+
+
 class Routes:
     """Collects routes from the modules that define them."""
 
     def __init__(self) -> None:
         self.table: list[Route] = []
+
+    def methods_of(self, path: str) -> list[str]:
+        """Return the methods that a requested path knows, sorted."""
+        steps = path.removeprefix(PREFIX).split("/")
+        return sorted({route.method for route in self.table if _matches(route.path.split("/"), steps)})
 
     def read(self, path: str, *, roles: frozenset[Role] = EVERY_ROLE, **more: Any) -> Callable[[Reader], Reader]:
         """Add a GET route; the handler's first line is its summary."""

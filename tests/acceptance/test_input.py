@@ -126,7 +126,7 @@ async def test_json_that_is_no_object_is_invalid(city: City, raw: bytes) -> None
     assert_problem(await post_raw(city, "/reports", raw), 422, "invalid", "")
 
 
-NO_JSON = ("/tokens", "/sign-in-links", "/photos")
+NO_JSON = ("/tokens", "/sign-in-links", "/photos", "/accept")
 BODIES = [(m, r) for m, r in ROUTES if m == "POST" and not r.endswith(NO_JSON)]
 
 

@@ -141,7 +141,8 @@ async def test_each_alarm_sounds_once_and_at_its_time(quick: City) -> None:
     reported = at(order["reported_at"])
     for event, after in zip(alarms, (2.8, 3.15, 4.0, 4.5), strict=True):
         assert event["data"]["deadline"] == order["clocks"][event["data"]["clock"]]["due_at"]
-        assert timedelta(seconds=after) <= at(event["at"]) - reported < timedelta(seconds=after + 1.5)
+        late = at(event["at"]) - reported - timedelta(seconds=after)
+        assert timedelta(0) <= late < timedelta(seconds=10), "never early, and soon also where many processes wait"
     told = [frame["seq"] for frame in console.of("event") if frame["kind"].startswith("clock.")]
     assert told == [event["seq"] for event in alarms]
 
