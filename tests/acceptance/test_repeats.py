@@ -11,8 +11,8 @@ from tests.acceptance.test_input import assert_problem
 from tests.acceptance.test_roles import ROUTES, Things, body_for
 
 ELSEWHERE = ("/photos", "/acknowledge", "/accept", "/dismiss")
-"""Routes whose repetition needs more than one request before it: test_phones.py, test_wallboard.py. And proposals, which
-the planner alone makes: of them it is not repeated anywhere, they share the mechanism."""
+"""Routes whose repetition needs more than one request before it: test_phones.py, test_wallboard.py. And what decides
+proposals, which the planner alone makes: its repetition is tried nowhere, it shares the mechanism."""
 POSTS = [(m, r) for m, r in ROUTES if m == "POST" and not r.endswith(ELSEWHERE)]
 
 
