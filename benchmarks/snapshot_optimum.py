@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 
 from benchmarks.snapshots import list_schedule, make, weighted_lateness
 from optimizer import Iterations, Problem, solve
+from optimizer.exact import least
 from optimizer.search.compiled import compiled
 
 Integers = npt.NDArray[np.int64]
@@ -156,14 +157,7 @@ def _best_of(instance: _Instance, lines: Sequence[Line]) -> int:
         model.add_exactly_one(var for var, (_, line, _) in zip(picked, lines, strict=True) if order in line)
     for crew in range(instance.crews):
         model.add_at_most_one(var for var, (whose, _, _) in zip(picked, lines, strict=True) if whose == crew)
-    model.minimize(sum(late * var for var, (_, _, late) in zip(picked, lines, strict=True)))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.linearization_level = 2
-    status = solver.solve(model)
-    if status != cp_model.OPTIMAL:
-        raise RuntimeError(f"CP-SAT ended with {solver.status_name(status)}")
-    return round(solver.objective_value)
+    return least(model, sum(late * var for var, (_, _, late) in zip(picked, lines, strict=True)))
 
 
 def least_lateness(problem: Problem, known: dict[str, list[str]]) -> tuple[float, int]:

@@ -47,12 +47,13 @@ def least_cost(problem: Problem) -> tuple[int, int]:
     cost = sum(cost * var for (_, _, cost), var in zip(columns, picked, strict=True)) + sum(
         int(skip_price(problem, job)) * out for job, out in missing if job.optional
     )
-    least_missed = _least(model, missed)
+    least_missed = least(model, missed)
     model.add(missed == least_missed)
-    return least_missed, _least(model, cost)
+    return least_missed, least(model, cost)
 
 
-def _least(model: cp_model.CpModel, cost: cp_model.LinearExprT) -> int:
+def least(model: cp_model.CpModel, cost: cp_model.LinearExprT) -> int:
+    """Return the proven minimum of `cost` under the model; raise `RuntimeError` where there is none."""
     model.minimize(cost)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1

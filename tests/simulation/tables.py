@@ -62,7 +62,7 @@ class Uncommitted(Tables):
         table[key] = row
 
     def drop(self, table: dict[Any, Any], key: Any) -> None:
-        raise NotImplementedError("no step deletes rows")
+        raise AssertionError("no step deletes rows: say here how, before one does")
 
     def commit(self) -> None:
         """Make the own rows everybody's."""
