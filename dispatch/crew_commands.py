@@ -31,6 +31,7 @@ class CrewCommands:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._unplaced: set[tuple[str, str]] = set()
+        self._second_looks: dict[tuple[str, str], asyncio.TimerHandle] = {}
 
     async def close_window(self, city_id: str, order_id: str) -> None:
         """Judge a sealed window at once where everybody has answered."""
@@ -86,7 +87,10 @@ class CrewCommands:
         self._join_again(city_id, crew_id)
 
     def _join_again(self, city_id: str, crew_id: str) -> None:
-        """Look once more a little later: an offer that was being opened meanwhile did not know the crew yet."""
+        """Look once more a little later: an offer that was being opened meanwhile did not know the crew yet.
+
+        Asked again before that, it looks once, a little later than the last time.
+        """
 
         async def look() -> None:
             with suppress(Unavailable):
@@ -94,10 +98,14 @@ class CrewCommands:
                 await self._join_open(desk.mirror, crew_id)
 
         def again() -> None:
+            del self._second_looks[(city_id, crew_id)]
             if not self._engine.draining:
                 self._engine.later(look())
 
-        asyncio.get_running_loop().call_later(SECOND_LOOK_S, again)
+        if (before := self._second_looks.get((city_id, crew_id))) is not None:
+            before.cancel()
+        loop = asyncio.get_running_loop()
+        self._second_looks[(city_id, crew_id)] = loop.call_later(SECOND_LOOK_S, again)
 
     async def _join_open(self, mirror: Mirror, crew_id: str) -> None:
         """Offer a crew what is open to it, the most urgent first, until it has no room any more.

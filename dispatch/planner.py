@@ -119,11 +119,12 @@ class Planner:
             in_hand = [order_of(row) for row in await conn.fetch(ORDERS["in_hand"], city_id)]
             found = {row["order_id"]: order_of(row) for row in await conn.fetch(ORDERS["find_orders"], city_id, due)}
             reported = await conn.fetch(ORDERS["reported_since"], city_id, watch.reported_until, 10 * MOST)
+            proposed = [replan_of(row) for row in await conn.fetch(REPLANS["replans"], city_id)]
         watch.reported += [Reported(row["lon"], row["lat"], row["severity"]) for row in reported]
         del watch.reported[: -10 * MOST]  # nobody may ask for long: the newest say enough
         watch.reports += len(reported)
         watch.reported_until = reported[-1]["reported_at"] if reported else watch.reported_until
-        await self._withdraw(background, city_id, {order.id: order for order in in_hand})
+        proposed = await self._still_proposed(background, city_id, proposed, {order.id: order for order in in_hand})
         advising = settings.advise and (watch.reports >= settings.advise_after or knows_demand(city))
         rolling = several(in_hand)
         if not due and not rolling and not advising:
@@ -147,7 +148,7 @@ class Planner:
             return await self._nearest(background, city, due)
         watch.dispatcher, watch.reported = answer.dispatcher, []
         moves, left_to_people = split(answer.moved, in_hand, city)
-        await self._propose(background, city, left_to_people, crews, in_hand, now)
+        await self._propose(background, city, left_to_people, proposed, crews, in_hand, now)
         answer = msgspec.structs.replace(answer, moved=moves, routes=without(answer.routes, left_to_people))
         return await self._do(background, city, watch, answer, found, advising=advising)
 
@@ -206,28 +207,30 @@ class Planner:
                 await self._try(background, city, "advice", f"advice {advice.crew}", step)
         return done
 
-    async def _withdraw(self, background: Background, city_id: str, in_hand: "Mapping[str, Order]") -> None:
-        """Take back what was proposed and is overtaken."""
-        async with background.db.connection() as conn:
-            known = [replan_of(row) for row in await conn.fetch(REPLANS["replans"], city_id)]
-        for replan in known:
+    async def _still_proposed(
+        self, background: Background, city_id: str, proposed: "Sequence[Replan]", in_hand: "Mapping[str, Order]"
+    ) -> "list[Replan]":
+        """Take back what was proposed and is overtaken; return the others."""
+        still = []
+        for replan in proposed:
             if overtaken(replan, in_hand.get(replan.order)):
                 await background.do(city_id, replan.order, _withdraw(replan))
+            else:
+                still.append(replan)
+        return still
 
     async def _propose(
         self,
         background: Background,
         city: "City",
         moves: "Sequence[Moved]",
+        proposed: "Sequence[Replan]",
         crews: "Sequence[Crew]",
         in_hand: "Sequence[Order]",
         now: datetime,
     ) -> None:
         """Propose what is new among the moves that people decide, and take back what the plan no longer says."""
-        async with background.db.connection() as conn:
-            rows = await conn.fetch(REPLANS["replans"], city.id)
-        known = {row["order_id"]: replan_of(row) for row in rows}
-        dismissed = {row["order_id"] for row in rows if row["dismissed_at"] is not None}
+        known = {replan.order: replan for replan in proposed}
         for moved in moves:
             before = known.pop(moved.order, None)
             if before is None or (before.crew, before.to) != (moved.crew, moved.to):
@@ -235,7 +238,7 @@ class Planner:
                 step = _put(with_effect(bare, crews, in_hand, city))
                 await background.do(city.id, moved.order, step)
         for order_id, replan in known.items():
-            if order_id not in dismissed:
+            if not replan.dismissed:
                 await background.do(city.id, order_id, _withdraw(replan))
 
     async def _tell_routes(self, background: Background, city: "City", watch: CityWatch, answer: "Answer") -> None:

@@ -38,7 +38,8 @@ class Replan(Struct, frozen=True):
     """A proposed move of `order` from `crew` to `to`, and the plan's reason.
 
     Foreseen when it was proposed: `to` is at the door in `arrives_s`, where `crew` needs `instead_of_s`; None where
-    that is not known. `delays` has the orders of `to` that come later for it.
+    that is not known. `delays` has the orders of `to` that come later for it. What somebody has `dismissed` is kept, so
+    that it is not proposed again.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Replan(Struct, frozen=True):
     arrives_s: float | None = None
     instead_of_s: float | None = None
     delays: tuple[Delay, ...] = ()
+    dismissed: bool = False
 
 
 def replan_of(row: Mapping[str, Any]) -> Replan:
@@ -64,6 +66,7 @@ def replan_of(row: Mapping[str, Any]) -> Replan:
         arrives_s=row["arrives_s"],
         instead_of_s=row["instead_of_s"],
         delays=msgspec.json.decode(row["delays"], type=tuple[Delay, ...]),
+        dismissed=row["dismissed_at"] is not None,
     )
 
 
@@ -139,7 +142,7 @@ async def dismiss(tx: "Tx", replan_id: str, *, actor: str, reason: str | None) -
         raise Impossible("somebody else has decided this proposal")
     said = {"id": replan.id, "to": replan.to}
     tx.record(Event.of_order("order.replan_dismissed", order, actor=actor, replan=said, reason=reason))
-    return replan
+    return msgspec.structs.replace(replan, dismissed=True)
 
 
 async def _undecided(tx: "Tx", replan_id: str) -> Replan:

@@ -32,8 +32,8 @@ class DismissIn(Struct, frozen=True, forbid_unknown_fields=True):
 async def get_replans(call: Call) -> ReplanPage:
     """List the moves that the plan proposes and nobody has decided."""
     async with call.engine.db.connection() as conn:
-        rows = await conn.fetch(REPLANS["replans"], call.city)
-    return ReplanPage([replan_of(row) for row in rows if row["dismissed_at"] is None])
+        known = [replan_of(row) for row in await conn.fetch(REPLANS["replans"], call.city)]
+    return ReplanPage([replan for replan in known if not replan.dismissed])
 
 
 @routes.command("POST", "/replans/<replan_id:str>/accept", roles=DISPATCHER, answer=PublicOrder)

@@ -554,7 +554,8 @@ export interface ReplanPage {
  * A proposed move of `order` from `crew` to `to`, and the plan's reason.
  *
  *     Foreseen when it was proposed: `to` is at the door in `arrives_s`, where `crew` needs `instead_of_s`; None where
- *     that is not known. `delays` has the orders of `to` that come later for it.
+ *     that is not known. `delays` has the orders of `to` that come later for it. What somebody has `dismissed` is kept, so
+ *     that it is not proposed again.
  */
 export interface Replan {
   id: string;
@@ -566,6 +567,7 @@ export interface Replan {
   arrives_s?: number | null;
   instead_of_s?: number | null;
   delays?: Delay[];
+  dismissed?: boolean;
 }
 /**
  * Why not, where somebody says so; it is kept.
