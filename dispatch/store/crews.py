@@ -31,6 +31,19 @@ class GrabRow(Struct, frozen=True):
     reason: str | None
 
 
+def grab_columns(grabs: Sequence[GrabRow]) -> tuple[list[Any], ...]:
+    """Return grabs column by column, as `insert_grabs` and `settle` take them."""
+    return (
+        [grab.crew for grab in grabs],
+        [grab.message for grab in grabs],
+        [grab.order for grab in grabs],
+        [grab.cycle for grab in grabs],
+        [grab.eta_s for grab in grabs],
+        [grab.distance_m for grab in grabs],
+        [grab.reason for grab in grabs],
+    )
+
+
 class Fix(Struct, frozen=True):
     """One fix of a crew's phone, WGS-84; `device_at` is the phone's time, `received_at` ours."""
 
@@ -141,13 +154,7 @@ class CrewRows:
             CREWS["insert_grabs"],
             self._city,
             now,
-            [grab.crew for grab in grabs],
-            [grab.message for grab in grabs],
-            [grab.order for grab in grabs],
-            [grab.cycle for grab in grabs],
-            [grab.eta_s for grab in grabs],
-            [grab.distance_m for grab in grabs],
-            [grab.reason for grab in grabs],
+            *grab_columns(grabs),
         )
         return len(rows)
 

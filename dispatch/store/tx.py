@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from dispatch.store.crews import CrewRows, GrabRow
+from dispatch.store.crews import CrewRows, GrabRow, grab_columns
 from dispatch.store.orders import OrderRows
 from dispatch.store.rows import text
 from dispatch.store.sql import load
@@ -92,23 +92,19 @@ class Tx:
         """
         assert not self.events, "the events of a batch of grabs are numbered with it"
         wins = [won.get(place) for place in range(len(grabs))]
-        kind = next(win.event.kind for win in won.values())
+        nth = {place: number for number, place in enumerate(sorted(won), 1)}
         row = await self.conn.fetchrow(
             GRABS["settle"],
             self.city_id,
             self.now,
-            kind,
-            [grab.crew for grab in grabs],
-            [grab.message for grab in grabs],
-            [grab.order for grab in grabs],
-            [grab.cycle for grab in grabs],
-            [grab.eta_s for grab in grabs],
-            [grab.distance_m for grab in grabs],
-            [grab.reason for grab in grabs],
+            *grab_columns(grabs),
+            [nth.get(place) for place in range(len(grabs))],
             [win.order.version - 1 if win else None for win in wins],
+            [win.revision if win else None for win in wins],
             [text(win.order.clocks) if win else None for win in wins],
             [win.event.data.decode() if win else None for win in wins],
-            [win.revision if win else None for win in wins],
+            len(won),
+            next(win.event.kind for win in won.values()),
         )
         assert row is not None
         self.last_seq = row["last_seq"]
