@@ -36,6 +36,21 @@ function paint(): Paint {
   };
 }
 
+/** The axes of both charts: categories from left to right, whole numbers upwards; `interval` says which are named. */
+export function axes({ soft, line, rem }: Paint, names: readonly string[], interval: "auto" | ((n: number) => boolean)) {
+  const axisLabel = { color: soft, fontSize: rem * 0.8 };
+  return {
+    xAxis: {
+      type: "category",
+      data: names,
+      axisLabel: { ...axisLabel, interval },
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: line } },
+    },
+    yAxis: { type: "value", minInterval: 1, splitNumber: 2, axisLabel, splitLine: { lineStyle: { color: line } } },
+  };
+}
+
 /** Keep a chart in a place of the page. `option` is asked anew when what it reads changes. */
 export function keepChart(place: Ref<HTMLElement | null>, option: (paint: Paint) => EChartsCoreOption): void {
   let chart: ECharts | null = null;
