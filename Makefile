@@ -9,6 +9,8 @@
 .DEFAULT_GOAL := run
 .PHONY: run test soak storm planted fuzz lint lock clean check-lock web screenshots
 SHELL := /bin/bash
+# Hundreds of processes are started here: without compiled files each would compile the whole project anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input

@@ -2,11 +2,12 @@
 
 import signal
 import sys
+from collections import defaultdict
 from typing import Any
 
 
 def main(port: int, parent: int) -> None:
-    """Serve the echo at `/ws` and a broadcast at `/all`, in one process on uvloop, as an engine is served.
+    """Serve the echo at `/ws` and broadcasts at `/all/GROUP`, in one process on uvloop, as an engine is served.
 
     It ends with the parent process.
     """
@@ -29,20 +30,20 @@ def main(port: int, parent: int) -> None:
         while True:
             await ws.send(await ws.recv())
 
-    everybody: set[Any] = set()
+    everybody: defaultdict[str, set[Any]] = defaultdict(set)
 
-    async def tell_all(_request: Request, ws: Any) -> None:
-        everybody.add(ws)
+    async def tell_all(_request: Request, ws: Any, group: str) -> None:
+        everybody[group].add(ws)
         try:
             while True:
                 text = await ws.recv()
-                for each in list(everybody):
+                for each in list(everybody[group]):
                     await each.send(text)
         finally:
-            everybody.discard(ws)
+            everybody[group].discard(ws)
 
     app.add_websocket_route(echo, "/ws")
-    app.add_websocket_route(tell_all, "/all")
+    app.add_websocket_route(tell_all, "/all/<group:str>")
     app.run(host="127.0.0.1", port=port, single_process=True, motd=False, access_log=False)
 
 

@@ -19,6 +19,7 @@ import pytest
 from benchmarks.data import data_folder
 from dispatch.access import issue_token
 from dispatch.cities import add_city, ensure_first_city
+from dispatch.replans import REPLANS
 from dispatch.store.migrate import migrate
 from tests.acceptance.city import centre, usual_map
 from tests.acceptance.documents import AsyncApi
@@ -27,6 +28,8 @@ from tests.fuzz.engine import ROLES, Fuzzed, free_port, minutes
 from tests.processes import eventually
 
 CREWS = 12
+"""Those that speak over sockets. Paths name others: a request may sign out whom it names."""
+
 SPARE_DESCRIPTORS = 8
 """Connections of the pool that were not open yet."""
 
@@ -52,6 +55,7 @@ def fuzzed(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fu
         eventually(lambda: engine.is_ready() or process.poll() is not None, within_s=60)
         assert process.poll() is None, log.read_text()
         _people(engine)
+        asyncio.run(_propose(url, engine))
         before = engine.footprint()
         yield engine
         assert process.poll() is None, f"the engine has died:\n{log.read_text()[-4000:]}"
@@ -101,8 +105,9 @@ def _people(engine: Fuzzed) -> None:
         assert zones.status_code == 200, zones.text
         for number in range(CREWS):
             made = post("/crews", {"name": f"班组 {number}", "home_zone": "z00", "capacity": 50})
-            engine.ids["crew_id"].append(made["id"])
             engine.crew_tokens.append(post(f"/crews/{made['id']}/tokens")["token"])
+        for number in range(3):
+            engine.ids["crew_id"].append(post("/crews", {"name": f"别组 {number}", "home_zone": "z00"})["id"])
         engine.tokens["crew"] = engine.crew_tokens[0]
         engine.ids["user_id"].append(post("/users", {"name": "值班", "role": "intake"})["id"])
         lon, lat = centre(0)
@@ -113,6 +118,20 @@ def _people(engine: Fuzzed) -> None:
             engine.ids["order_id"].append(taken["order"]["id"])
         picture = engine.call("crew", "POST", "/photos", content=b"\xff\xd8\xff picture")
         engine.ids["photo_id"].append(picture.json()["photo"])
+
+
+async def _propose(url: str, engine: Fuzzed) -> None:
+    """Write proposals as the planner would; accepting one is refused, as its order has moved on."""
+    connection = await asyncpg.connect(url)
+    crew, to, _ = engine.ids["crew_id"]
+    now = await connection.fetchval("SELECT now()")
+    for number, order in enumerate(engine.ids["order_id"][:4]):
+        replan = f"p{number}"
+        await connection.execute(
+            REPLANS["put_replan"], "fuzz", order, replan, crew, to, "nearer", 300.0, 600.0, "[]", now
+        )
+        engine.ids["replan_id"].append(replan)
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

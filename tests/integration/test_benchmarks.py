@@ -36,7 +36,7 @@ def test_each_is_found_by_its_name() -> None:
         (grab_storm, {"crews": 20, "storms": 2}),
         (report_to_phone, {"crews": 36, "seconds": 0.5}),
         (density, {"sockets": 20, "seconds": 1.0}),
-        (fanout, {"sockets": 20, "events": 2}),
+        (fanout, {"sockets": 20, "events": 2, "zones": (1, 4)}),
         (churn, {"sockets": 20, "seconds": 0.2}),
         (soak, {"minutes": 0.05, "crews": 36}),
     ],
