@@ -7,7 +7,8 @@
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test soak storm planted fuzz lint lock clean check-lock web screenshots
+.PHONY: run test test-most test-old-postgres soak storm planted fuzz lint lint-types lint-style lint-web lock clean
+.PHONY: check-lock web screenshots
 SHELL := /bin/bash
 # Hundreds of processes are started here: without compiled files each would compile the whole project anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,10 +43,17 @@ web: $(RUN_STAMP)
 	@$(BIN)/python -m dispatch.web_build --check || tools/build-web $(BIN)/python
 
 lint: $(TEST_STAMP) check-lock web
+	@$(MAKE) --no-print-directory --output-sync=target -j2 lint-types lint-style lint-web
+
+lint-types:
+	$(BIN)/mypy
+
+lint-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lint-web:
 	@tools/check-web $(BIN)/python
 
 storm: MINUTES ?= 100
@@ -72,11 +80,17 @@ soak: $(TEST_STAMP)
 
 test: lint
 	@tools/install-test-packages
-	@echo "Everything but the storms, three files at a time (most of it waits):"
-	$(BIN)/pytest -n 3 --dist loadscope --durations=10 --ignore tests/faults
-	@echo "The storms: engines and PostgreSQL are killed under load, for a minute in each mode:"
+	@$(MAKE) --no-print-directory -j2 test-most test-old-postgres
+	@echo "The storm: engines and PostgreSQL are killed under load, for a minute:"
 	$(BIN)/pytest tests/faults --ignore tests/faults/test_planted.py
-	@tools/test-on-old-postgres $(BIN)/pytest
+
+test-most:
+	@echo "Everything but the storm, three files at a time (most of it waits):"
+	$(BIN)/pytest -n 3 --dist loadscope --durations=10 --ignore tests/faults
+
+# Beside the others, as those wait a good deal; what it says is shown when it has ended.
+test-old-postgres:
+	@tools/test-on-old-postgres $(BIN)/pytest > .test-old-postgres.log 2>&1; status=$$?; cat .test-old-postgres.log; exit $$status
 
 # Universal: one file for every Python from 3.11 on and every platform. Hashes, and no host in it.
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
@@ -93,5 +107,5 @@ check-lock:
 		|| { echo "A package-lock.json names a registry: delete it and node_modules, and 'npm install' anew." >&2; exit 1; }
 
 clean:
-	rm -rf .venv .node build dist dispatch/http/site web/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .node build dist .test-old-postgres.log dispatch/http/site web/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
-"""The promises hold while everything dies: 200 crews race for 50 orders, engines are killed, PostgreSQL crashes twice.
+"""The promises hold while everything dies: 400 crews race, engines are killed every few seconds, PostgreSQL crashes twice.
 
+In each of two cities 200 crews race for 50 orders; in one the first grab wins, in the other bids are sealed.
 `QIANGDAN_TEST_CHAOS_SECONDS` sets how long the killing goes on (60), `QIANGDAN_TEST_SEED` the seed. What it did and
 found is printed, and shown with `pytest -rP`. At length, with every fault there is: `make storm MINUTES=100`.
 """
@@ -15,28 +16,25 @@ from tests.faults.rounds import Plan, run_round
 from tests.faults.storm import Pace
 
 SECONDS = float(os.environ.get("QIANGDAN_TEST_CHAOS_SECONDS", "60"))
-RACE = {mode: Pace(mode=mode, crews=200, open_orders=50, step_s=(0.1, 0.4)) for mode in ("first", "sealed")}
+RACE = tuple(Pace(mode=mode, crews=200, open_orders=50, step_s=(0.1, 0.4)) for mode in ("first", "sealed"))
 CROWD_CONVERGES_S = 40.0
-"""A crowd on two cores, which make other tests' servers work at the same time; ten seconds are for the long run."""
-OTHER = {"first": "sealed", "sealed": "first"}
+"""Two crowds on two cores; ten seconds are for the long run."""
 DEATHS = ("kill_engines", "kill_keepers", "crash_postgres_twice")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 300)
-@pytest.mark.parametrize("mode", RACE)
 async def test_nothing_that_was_promised_is_broken_while_everything_dies(
-    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(faults.FAULTS, "crash_postgres_twice", faults.crash_postgres_twice)
     seed = int(os.environ.get("QIANGDAN_TEST_SEED", "0")) or random.randrange(1, 2**31)
-    beside = Pace(mode=OTHER[mode], crews=12, open_orders=8)
-    plan = Plan(seed, 1, SECONDS, DEATHS, paces=(RACE[mode], beside), converge_s=CROWD_CONVERGES_S)
+    plan = Plan(seed, 1, SECONDS, DEATHS, paces=RACE, converge_s=CROWD_CONVERGES_S)
     outcome = await run_round(plan, tmp_path)
     print(outcome)
     assert not outcome.violations
     # A run in which little happened shows nothing.
     assert outcome.counts["postgres crashed"] == 2
     assert outcome.counts["killed: engine"] >= SECONDS / 10 - 1
-    assert outcome.claims >= SECONDS
+    assert outcome.claims >= 2 * SECONDS
     assert outcome.alarms > 0
