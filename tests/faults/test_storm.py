@@ -1,4 +1,4 @@
-"""The promises hold while everything dies: 400 crews race, engines are killed every few seconds, PostgreSQL crashes twice.
+"""The promises hold while everything dies: 400 crews race, engines are killed again and again, PostgreSQL twice.
 
 In each of two cities 200 crews race for 50 orders; in one the first grab wins, in the other bids are sealed.
 `QIANGDAN_TEST_CHAOS_SECONDS` sets how long the killing goes on (60), `QIANGDAN_TEST_SEED` the seed. What it did and
