@@ -29,6 +29,7 @@ export function drawnOrders(orders: Iterable<PublicOrder>, nowMs: number): Drawn
         icon: `order-${order.severity}-${look}-${hand}`,
         // Drawn last is on top: the severe, then the late.
         rank: order.severity * 3 + { late: 2, soon: 1, calm: 0 }[look],
+        pressing: look !== "calm" || order.severity >= 4,
       },
       geometry: point(order.location.lon, order.location.lat),
     });

@@ -19,6 +19,13 @@ export type Hit = { readonly kind: "order" | "crew"; readonly id: string };
 /** How near a pointer must be to meet something, pixels. */
 const REACH = 14;
 
+/** More than so many of a kind are a crowd: from afar they are drawn small, and only what presses in full size. */
+const CROWD = 300;
+const NEAR_ZOOM = 13;
+
+/** Points are cut into tiles no finer than this, exact to 4 m: a city is some four tiles to draw anew each second, not forty. */
+const FINEST_TILES = 10;
+
 export class CityMap {
   readonly map: MapLibre;
   /** When sources and layers stand. */
@@ -58,6 +65,8 @@ export class CityMap {
     const text = JSON.stringify(drawn);
     if (text === this.shown.get(source)) return;
     this.shown.set(source, text);
+    const isCrowd = drawn.features.length > CROWD;
+    if (this.standing && isCrowd !== (this.known.get(source) ?? EMPTY).features.length > CROWD) this.shrink(source, isCrowd);
     this.known.set(source, drawn);
     if (this.standing) (this.map.getSource(source) as GeoJSONSource).setData(drawn as never);
   }
@@ -102,11 +111,22 @@ export class CityMap {
     this.map.remove();
   }
 
+  /** Draw a crowd small from afar, where it would be one blot, or as large as ever. */
+  private shrink(source: Source, isCrowd: boolean): void {
+    if (source !== "crews" && source !== "orders") return;
+    const size = ["case", ["boolean", ["get", "pressing"], false], 1, 0.5];
+    this.map.setLayoutProperty(source, "icon-size", isCrowd ? (["step", ["zoom"], size, NEAR_ZOOM, 1] as never) : 1);
+  }
+
   private stand(): void {
     for (const [name, picture] of pictures(this.look)) this.map.addImage(name, picture, { pixelRatio: RATIO });
-    for (const source of SOURCES) this.map.addSource(source, { type: "geojson", data: (this.known.get(source) ?? EMPTY) as never });
+    for (const source of SOURCES) {
+      const finest = source === "crews" || source === "orders" ? { maxzoom: FINEST_TILES } : {};
+      this.map.addSource(source, { type: "geojson", data: (this.known.get(source) ?? EMPTY) as never, ...finest });
+    }
     for (const layer of layers(this.look)) this.map.addLayer(layer);
     this.standing = true;
+    for (const [source, drawn] of this.known) if (drawn.features.length > CROWD) this.shrink(source, true);
     void this.putUnder();
   }
 
