@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from playwright.async_api import Browser, Page, expect
+from shapely.geometry import shape
 
 from tests.browser.axe import barriers_in_both_lights
 from tests.browser.conftest import Served
@@ -16,6 +17,7 @@ from tests.browser.town import CITY, HOME, Town
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST: dict[str, object] = {"mode": "first", "assign_after_s": 600}
+CENTRE = (126.63, 45.75)
 PADDING = 48
 """What the map leaves free around the zones that it shows."""
 
@@ -40,12 +42,23 @@ class ZonesMap:
         self._middle = ((west + east) / 2, (south + north) / 2)
         self._centre = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
-    async def click(self, lon: float, lat: float) -> None:
+    def _at(self, lon: float, lat: float) -> tuple[float, float]:
         east, north = mercator(lon, lat)
-        x = self._centre[0] + (east - self._middle[0]) * self._scale
-        y = self._centre[1] - (north - self._middle[1]) * self._scale
-        await self.page.mouse.move(x, y, steps=3)
-        await self.page.mouse.click(x, y)
+        return (
+            self._centre[0] + (east - self._middle[0]) * self._scale,
+            self._centre[1] - (north - self._middle[1]) * self._scale,
+        )
+
+    async def click(self, lon: float, lat: float) -> None:
+        at = self._at(lon, lat)
+        await self.page.mouse.move(*at, steps=3)
+        await self.page.mouse.click(*at)
+
+    async def drag(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
+        await self.page.mouse.move(*self._at(*begin), steps=3)
+        await self.page.mouse.down()
+        await self.page.mouse.move(*self._at(*end), steps=8)
+        await self.page.mouse.up()
 
 
 async def editor_of(console: Console) -> ZonesMap:
@@ -112,6 +125,39 @@ async def test_a_zone_is_halved_by_keyboard_and_open_orders_follow_when_asked_to
     await expect(console.page.get_by_text("已归区")).to_be_visible()
     zones = {(await asyncio.to_thread(town.order, order))["zone"] for order in orders}
     assert f"{HOME.zone}-2" in zones
+
+
+async def test_the_corners_of_a_zone_s_second_part_are_dragged_and_its_first_stays(
+    served: Served, browser: Browser
+) -> None:
+    await asyncio.to_thread(Town, served, FIRST)
+    first, *between, last = CITY.zones["features"]
+    both = [first["geometry"]["coordinates"], last["geometry"]["coordinates"]]
+    twin = {**first, "geometry": {"type": "MultiPolygon", "coordinates": both}}
+    await asyncio.to_thread(served.call, "PUT", "/zones", {**CITY.zones, "features": [twin, *between]})
+    console = await Console.open(browser, served.url, served.admin)
+    zones_map = await editor_of(console)
+    await console.page.locator(f'[data-zone="{first["properties"]["id"]}"]').get_by_role("checkbox").check()
+    await console.page.locator("[data-tool=shape]").click()
+    corners = places([last])
+    middle = shape(last["geometry"]).representative_point()
+    outermost = max(corners, key=lambda place: math.dist(place, CENTRE))
+    drawn_in = tuple(0.8 * corner + 0.2 * inner for corner, inner in zip(outermost, (middle.x, middle.y), strict=True))
+    await zones_map.click(middle.x, middle.y)
+    await zones_map.drag(outermost, drawn_in)
+    await expect(console.page.locator("[data-check=good]")).to_be_visible()
+    await console.page.locator("[data-tool=shape]").click()
+    await console.page.locator("[data-tool=save]").click()
+    await expect(console.page.locator("[data-zones-saved]")).to_contain_text("第 3 版")
+    new_map = (await asyncio.to_thread(served.call, "GET", "/zones"))["features"]
+    kept = next(zone for zone in new_map if zone["properties"]["id"] == first["properties"]["id"])["geometry"]
+    assert kept["coordinates"][0] == both[0]
+    moved = [tuple(place) for place in kept["coordinates"][1][0]]
+    assert all(math.dist(place, outermost) > 1e-6 for place in moved)
+    assert min(math.dist(place, drawn_in) for place in moved) < 0.2 * math.dist(outermost, drawn_in), (
+        "to a pixel or two"
+    )
+    assert console.complaints == []
 
 
 async def test_overlaps_are_told_before_saving_and_a_newer_map_is_not_overwritten(

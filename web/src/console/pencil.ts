@@ -3,9 +3,12 @@ import type { Map as MapLibre } from "maplibre-gl";
 import { TerraDraw, TerraDrawLineStringMode, TerraDrawPolygonMode, TerraDrawSelectMode, ValidateNotSelfIntersecting } from "terra-draw";
 import { TerraDrawMapLibreGLAdapter } from "terra-draw-maplibre-gl-adapter";
 
-import type { Place, Ring } from "./zones";
+import type { Place, Ring, RingPlace } from "./zones";
 
-export type Drawn = { readonly kind: "area"; readonly ring: Ring } | { readonly kind: "line"; readonly places: Place[] } | { readonly kind: "shape"; readonly ring: Ring };
+export type Drawn =
+  | { readonly kind: "area"; readonly ring: Ring }
+  | { readonly kind: "line"; readonly places: Place[] }
+  | { readonly kind: "shape"; readonly ring: Ring; readonly at: RingPlace };
 
 /** Decimals that Terra Draw takes: a tenth of a millimetre. */
 const DECIMALS = 9;
@@ -27,10 +30,14 @@ export class Pencil {
     });
     this.draw.start();
     this.draw.on("finish", (id, { action }) => {
-      const geometry = this.draw.getSnapshotFeature(id)?.geometry;
-      if (!geometry) return;
+      const feature = this.draw.getSnapshotFeature(id);
+      if (!feature) return;
+      const { geometry, properties } = feature;
       if (geometry.type === "LineString") onDrawn({ kind: "line", places: geometry.coordinates as Place[] });
-      else if (geometry.type === "Polygon") onDrawn({ kind: action === "draw" ? "area" : "shape", ring: geometry.coordinates[0] as Ring });
+      if (geometry.type !== "Polygon") return;
+      const ring = geometry.coordinates[0] as Ring;
+      if (action === "draw") onDrawn({ kind: "area", ring });
+      else onDrawn({ kind: "shape", ring, at: { part: Number(properties.part), ring: Number(properties.ring) } });
     });
   }
 
@@ -44,14 +51,19 @@ export class Pencil {
     this.draw.setMode("linestring");
   }
 
-  /** Show the corners of a ring; each drag is told as a `shape`. */
-  shape(ring: Ring): void {
+  /** Show rings, and the corners of the one at `chosen`; a press on another shows its corners. Each drag is told as a `shape`. */
+  shape(rings: readonly { readonly at: RingPlace; readonly places: Ring }[], chosen: RingPlace): void {
     this.clear();
     this.draw.setMode("select");
-    const [added] = this.draw.addFeatures([
-      { type: "Feature", properties: { mode: "polygon" }, geometry: { type: "Polygon", coordinates: [ring.map(rounded)] } },
-    ]);
-    if (added?.valid && added.id !== undefined) this.draw.selectFeature(added.id);
+    const added = this.draw.addFeatures(
+      rings.map(({ at, places }) => ({
+        type: "Feature",
+        properties: { mode: "polygon", part: at.part, ring: at.ring },
+        geometry: { type: "Polygon", coordinates: [places.map(rounded)] },
+      })),
+    );
+    const first = added[Math.max(0, rings.findIndex(({ at }) => at.part === chosen.part && at.ring === chosen.ring))];
+    if (first?.valid && first.id !== undefined) this.draw.selectFeature(first.id);
   }
 
   clear(): void {

@@ -4,7 +4,7 @@ import { computed, onScopeDispose, ref, shallowRef, watch } from "vue";
 import type { Preview, ZoneCheck } from "@/api/rest";
 import { api, Problem } from "@/shared/api";
 
-import { followEdit, freshId, polygonsOf, type Place, type Ring, ringArea, boundsOf, type ZoneFeature, type ZoneFeatures, type ZoneGeometry } from "./zones";
+import { followEdit, freshId, polygonsOf, type Place, type Ring, type RingPlace, ringArea, boundsOf, type ZoneFeature, type ZoneFeatures, type ZoneGeometry } from "./zones";
 import { z } from "./zone-words";
 
 const CHECK_AFTER_MS = 400;
@@ -93,7 +93,7 @@ export function zoneDraft(token: string, inForce: ZoneFeatures) {
     replace(found, [{ ...largest, geometry: whole.geometries[0]! }]);
   }
 
-  const reshape = (id: string, ring: Ring) => step(followEdit(zones.value, id, ring));
+  const reshape = (id: string, ring: Ring, place: RingPlace) => step(followEdit(zones.value, id, ring, place));
   const remove = (ids: readonly string[]) => replace(zones.value.features.filter(({ properties }) => ids.includes(properties.id)), []);
 
   function rename(id: string, name: string): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { followEdit, freshId, labelPlace, type Ring, type ZoneFeatures } from "./zones";
+import { followEdit, freshId, labelPlace, type Ring, ringsOf, type ZoneFeatures } from "./zones";
 
 const box = (id: string, west: number, east: number): ZoneFeatures["features"][number] => ({
   type: "Feature",
@@ -31,6 +31,44 @@ describe("an edit of a border", () => {
   it("leaves zones that do not share it alone, as the same objects", () => {
     const moved = followEdit(two, "a", [[-0.5, 0], [1, 0], [1, 1], [0, 1], [-0.5, 0]]);
     expect(moved.features[1]).toBe(two.features[1]);
+  });
+});
+
+describe("a zone of two parts, one with a hole", () => {
+  const hole: Ring = [[4.2, 0.2], [4.8, 0.2], [4.8, 0.8], [4.2, 0.2]];
+  const islands: ZoneFeatures["features"][number] = {
+    ...box("c", 0, 1),
+    geometry: { type: "MultiPolygon", coordinates: [[[[2, 0], [3, 0], [3, 1], [2, 1], [2, 0]]], [[[4, 0], [5, 0], [5, 1], [4, 1], [4, 0]], hole]] },
+  };
+  const three: ZoneFeatures = { ...two, features: [...two.features, islands] };
+  const partsOf = (zones: ZoneFeatures) => zones.features[2]!.geometry.coordinates as Ring[][];
+
+  it("has three rings to change", () => {
+    expect(ringsOf(islands.geometry).map(({ at }) => at)).toEqual([{ part: 0, ring: 0 }, { part: 1, ring: 0 }, { part: 1, ring: 1 }]);
+  });
+
+  it("moves a corner of its second part and leaves the first and the hole alone", () => {
+    const moved = followEdit(three, "c", [[4, 0], [5.5, 0], [5, 1], [4, 1], [4, 0]], { part: 1, ring: 0 });
+    expect(partsOf(moved)[1]![0]).toEqual([[4, 0], [5.5, 0], [5, 1], [4, 1], [4, 0]]);
+    expect(partsOf(moved)[0]).toEqual(partsOf(three)[0]);
+    expect(partsOf(moved)[1]![1]).toEqual(hole);
+  });
+
+  it("moves a corner of the hole", () => {
+    const moved = followEdit(three, "c", [[4.2, 0.2], [4.9, 0.1], [4.8, 0.8], [4.2, 0.2]], { part: 1, ring: 1 });
+    expect(partsOf(moved)[1]![1]).toEqual([[4.2, 0.2], [4.9, 0.1], [4.8, 0.8], [4.2, 0.2]]);
+  });
+
+  it("takes its neighbour along where they share a corner", () => {
+    const moved = followEdit(three, "c", [[2, -0.5], [3, 0], [3, 1], [2, 1], [2, -0.5]], { part: 0, ring: 0 });
+    expect(ringOf(moved, 1)).toContainEqual([2, -0.5]);
+  });
+
+  it("changes several corners at once in that ring alone", () => {
+    const ring: Ring = [[4, 0.1], [5.5, 0], [5.5, 1], [4, 1], [4, 0.1]];
+    const moved = followEdit(three, "c", ring, { part: 1, ring: 0 });
+    expect(partsOf(moved)[1]).toEqual([ring, hole]);
+    expect(moved.features[1]).toBe(three.features[1]);
   });
 });
 

@@ -81,26 +81,35 @@ export function freshId(base: string, zones: ZoneFeatures): string {
 const TOLERANCE_DEG = 2e-9;
 const same = (a: Place, b: Place) => Math.abs(a[0] - b[0]) < TOLERANCE_DEG && Math.abs(a[1] - b[1]) < TOLERANCE_DEG;
 
+/** Which ring of a zone: of which part, and there the border (0) or a hole. */
+export interface RingPlace {
+  readonly part: number;
+  readonly ring: number;
+}
+
+/** Every ring of a zone with its place, the borders of all parts and their holes. */
+export const ringsOf = (geometry: ZoneGeometry): { at: RingPlace; places: Ring }[] =>
+  polygonsOf(geometry).flatMap((rings, part) => rings.map((places, ring) => ({ at: { part, ring }, places })));
+
 /**
  * The zones after one corner of a ring was moved, added or taken away: neighbours that share the corner or the edge
  * follow, so that no gap or overlap comes of it. More than one change at once changes the zone alone.
  */
-export function followEdit(zones: ZoneFeatures, id: string, ring: Ring): ZoneFeatures {
+export function followEdit(zones: ZoneFeatures, id: string, ring: Ring, at: RingPlace = { part: 0, ring: 0 }): ZoneFeatures {
   const zone = zones.features.find(({ properties }) => properties.id === id);
-  if (!zone || zone.geometry.type !== "Polygon") return zones;
-  const [before, after] = [open(zone.geometry.coordinates[0]!), open(ring)];
+  const old = zone && polygonsOf(zone.geometry)[at.part]?.[at.ring];
+  if (!zone || !old) return zones;
+  const [before, after] = [open(old), open(ring)];
   const fresh = after.filter((place) => !before.some((old) => same(old, place)));
   const lost = before.filter((place) => !after.some((now) => same(now, place)));
   if (fresh.length === 1 && lost.length === 1) return moveVertex(zones, lost[0]!, fresh[0]!);
   if (fresh.length === 1 && lost.length === 0) {
-    const at = after.indexOf(fresh[0]!);
-    const [a, b] = [after[(at + after.length - 1) % after.length]!, after[(at + 1) % after.length]!];
-    return eachRing(zones, (old) => insertBetween(old, a, b, fresh[0]!));
+    const place = after.indexOf(fresh[0]!);
+    const [a, b] = [after[(place + after.length - 1) % after.length]!, after[(place + 1) % after.length]!];
+    return eachRing(zones, (each) => insertBetween(each, a, b, fresh[0]!));
   }
-  if (fresh.length === 0 && lost.length === 1) return eachRing(zones, (old) => without(old, lost[0]!));
-  const rest = zone.geometry.coordinates.slice(1);
-  const changed: ZoneFeature = { ...zone, geometry: { type: "Polygon", coordinates: [[...after, after[0]!], ...rest] } };
-  return { ...zones, features: zones.features.map((one) => (one === zone ? changed : one)) };
+  if (fresh.length === 0 && lost.length === 1) return eachRing(zones, (each) => without(each, lost[0]!));
+  return eachRing(zones, (each) => (each === old ? [...after, after[0]!] : each));
 }
 
 const open = (ring: Ring): Ring => (ring.length > 1 && same(ring[0]!, ring[ring.length - 1]!) ? ring.slice(0, -1) : ring);
