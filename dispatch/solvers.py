@@ -7,6 +7,7 @@ killed, the cluster is away. A failed solve costs one plan and nothing else.
 import asyncio
 import os
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Protocol
@@ -74,9 +75,11 @@ class LocalSolver:
         """Start the child, and let it load and compile the search: some seconds, the first time ever half a minute."""
         from pebble import ProcessPool
 
+        if self._pool is not None and not self._pool.active:
+            self._give_up()  # its child died between two questions, or in the middle of an answer
         if self._ready is not None and not (self._ready.done() and self._ready.exception() is not None):
             return
-        if self._pool is None or not self._pool.active:
+        if self._pool is None:
             # Spawned, not forked: the planner has threads, and a loop that a copy must not run.
             self._pool = ProcessPool(max_workers=1, initializer=_be_last, context=get_context("spawn"))
         self._ready = self._pool.schedule(_make_ready)
@@ -90,8 +93,8 @@ class LocalSolver:
         if not self._ready.done():
             raise SolverFailed("its process is still starting", cause="starting")
         limit_s = seconds + GRACE_S
-        future: Future[Answer] = self._pool.schedule(answer_within, args=[question, seconds], timeout=limit_s)
         try:
+            future: Future[Answer] = self._pool.schedule(answer_within, args=[question, seconds], timeout=limit_s)
             async with asyncio.timeout(limit_s + GRACE_S):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
@@ -100,6 +103,8 @@ class LocalSolver:
         except ProcessExpired as error:
             self._ready = None
             raise SolverFailed(f"the solver's process died with status {error.exitcode}", cause="died") from None
+        except BrokenProcessPool as error:
+            raise SolverFailed(f"the solver's process died: {error}", cause="died") from None
         except Exception as error:
             raise SolverFailed(f"{type(error).__name__}: {error}") from error
 

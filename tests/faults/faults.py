@@ -56,9 +56,9 @@ async def kill_engines(storm: Storm, rng: random.Random, until: float) -> None:
 
 @fault
 async def kill_keepers(storm: Storm, rng: random.Random, until: float) -> None:
-    """SIGKILL the planner or a clock-keeper every few seconds."""
+    """SIGKILL the planner, its solver or a clock-keeper every few seconds."""
     while await _pause(until, rng.uniform(3, 10)):
-        await _kill(storm, rng, rng.choice(["planner", "clocks"]))
+        await _kill(storm, rng, rng.choice(["planner", "solver", "clocks"]))
 
 
 async def _kill(storm: Storm, rng: random.Random, role: str) -> None:
@@ -79,9 +79,9 @@ async def kill_supervisor(storm: Storm, rng: random.Random, until: float) -> Non
 
 @fault
 async def freeze_processes(storm: Storm, rng: random.Random, until: float) -> None:
-    """SIGSTOP any process, SIGCONT it later: engine, planner, keeper, supervisor, a backend of PostgreSQL."""
+    """SIGSTOP any process, SIGCONT it later: engine, planner, solver, keeper, supervisor, a backend of PostgreSQL."""
     while await _pause(until, rng.uniform(0.5, 3)):
-        role = rng.choice(["engine", "engine", "planner", "clocks", "supervisor", "backend", "backend"])
+        role = rng.choice(["engine", "engine", "planner", "solver", "clocks", "supervisor", "backend", "backend"])
         pids = storm.installation.processes(role)
         if pids:
             storm.count(f"frozen: {role}")

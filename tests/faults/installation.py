@@ -30,6 +30,7 @@ TOKEN = "storm-administrator"
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "tests" / "planted" / "site"
 FAMILY_ENDS_S = 40.0
+START_AGAIN_S = 60.0
 SMALL_DISK = "900m"
 CONFIG = """\
 [clocks.severity.5]
@@ -160,7 +161,9 @@ class Installation:
         return self.front.port
 
     def processes(self, role: str) -> list[int]:
-        """Return the process ids of a role: `engine`, `planner`, `clocks` (both keepers), `supervisor`, `backend`."""
+        """Return the process ids of a role: `engine`, `planner`, `solver`, `clocks` (both), `supervisor`, `backend`."""
+        if role == "solver":
+            return self._solvers()
         if role == "supervisor":
             return [self.serving.process.pid]
         if role == "backend":
@@ -175,6 +178,13 @@ class Installation:
     def workers(self) -> list[int]:
         """Return the process ids of those on whom answers depend: the engines, and the clients' own process."""
         return [os.getpid(), *self.processes("engine")]
+
+    def _solvers(self) -> list[int]:
+        with suppress(psutil.Error):
+            planners = [psutil.Process(pid) for pid in self.serving.children("planner")]
+            children = [child for planner in planners for child in planner.children()]
+            return sorted(child.pid for child in children if any("spawn_main" in part for part in child.cmdline()))
+        return []
 
     def _backends(self) -> list[int]:
         with suppress(psutil.NoSuchProcess):
@@ -207,7 +217,20 @@ class Installation:
         assert not left, f"{len(left)} processes live on {FAMILY_ENDS_S:g} s after the supervisor: {left}"
         if self.serving.process.stdout is not None:
             self.serving.process.stdout.close()
-        await self.serve(port)
+        await self._serve_again(port)
+
+    async def _serve_again(self, port: int) -> None:
+        """Start `qiangdan serve` as a service manager does: again, where it says that the database cannot be had."""
+        give_up_at = monotonic() + START_AGAIN_S
+        while True:
+            try:
+                await self.serve(port)
+                return
+            except AssertionError:
+                refused = await asyncio.to_thread(self.serving.process.wait, 10) == 1
+                if not refused or monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(1)
 
     async def freeze(self, pid: int, seconds: float) -> None:
         """Let a process stand still for a while."""

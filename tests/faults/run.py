@@ -2,7 +2,7 @@
 
 Prints a line per round, keeps the totals in DIR/ledger.json, and ends with 1 at the first violation; the history and
 the logs of that round are kept. `--round K` does that round alone; `--operations M` goes on after the minutes are over
-until so many were acknowledged.
+until so many were acknowledged, `--first K` goes on with the run in DIR at round K.
 """
 
 import argparse
@@ -23,7 +23,11 @@ async def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(arguments.seed)
-    numbers = [arguments.round] if arguments.round is not None else range(1, 100_000)
+    if arguments.first > 1:
+        for before in Ledger.read(out / "ledger.json").rounds:
+            if before.seed == arguments.seed and before.round < arguments.first:
+                ledger.add(before)
+    numbers = [arguments.round] if arguments.round is not None else range(arguments.first, 100_000)
     for number in numbers:
         plan = Plan(
             seed=arguments.seed,
@@ -65,6 +69,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("storm-results"))
     parser.add_argument("--fault-s", type=float, default=150, help="seconds of faults in a round")
     parser.add_argument("--round", type=int, help="this round alone")
+    parser.add_argument("--first", type=int, default=1, help="go on at this round, with the totals of those before it")
     parser.add_argument("--faults", help=f"these in each round, with commas; of {', '.join(sorted(faults.FAULTS))}")
     parser.add_argument("--planted", help="put a known bug in: a module of tests.planted")
     parser.add_argument("--keep", action="store_true", help="keep the histories of all rounds")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from dispatch.store import Database
 from optimizer.demand import WEEK_HOURS, Demand
 from optimizer.rolling import Answer, Moved, Question
 from optimizer.situation import Move
+from tests.processes import eventually, is_gone
 from tests.solvers import NoSolver, SolverHere
 from tests.town import Town
 from tests.unit.optimizer.test_rolling import Sight, held, order, worker
@@ -335,13 +337,39 @@ async def test_the_child_answers_dies_and_answers_again() -> None:
         with pytest.raises(SolverFailed) as failed:
             await killed
         assert failed.value.cause == "died"
-        async with asyncio.timeout(90):
-            while True:
-                try:
-                    assert len((await solver.solve(hard(20), seconds=0.2)).given) == 20
-                    return
-                except SolverFailed:
-                    await asyncio.sleep(0.2)
+        await answers_again(solver)
+
+
+async def test_a_child_that_dies_between_two_questions_is_replaced() -> None:
+    async with local_solver() as (solver, child):
+        child.send_signal(signal.SIGKILL)
+        eventually(lambda: is_gone(child.pid))
+        await asyncio.sleep(0.5)  # until its pool has noticed
+        await answers_again(solver)
+
+
+async def test_a_child_that_dies_in_the_middle_of_its_answer_is_replaced() -> None:
+    async with local_solver() as (solver, _):
+        asked = asyncio.create_task(solver.solve(hard(), seconds=5))
+        await asyncio.sleep(0.3)
+        assert solver._pool is not None
+        # What the pool makes of half an answer.
+        solver._pool._pool_manager.handle_broken_pool(BrokenProcessPool("Unpicklable object from worker"))
+        with pytest.raises(SolverFailed) as failed:
+            await asked
+        assert failed.value.cause == "died"
+        await answers_again(solver)
+
+
+async def answers_again(solver: LocalSolver) -> None:
+    """Fail where the solver does not answer again before long; until then it may only say that it has failed."""
+    async with asyncio.timeout(90):
+        while True:
+            try:
+                assert len((await solver.solve(hard(20), seconds=0.2)).given) == 20
+                return
+            except SolverFailed:
+                await asyncio.sleep(0.2)
 
 
 async def test_a_child_that_hangs_is_killed_at_its_limit() -> None:
