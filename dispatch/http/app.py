@@ -1,6 +1,7 @@
 """The Sanic application of one engine: routes, sockets, health, pages, and the drain at its end."""
 
 import asyncio
+import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL = "qiangdan.v1"
 FRAME_LIMIT = 64 * 1024
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 THROWN_AWAY = 256 * 1024 * 1024
 log = logger("http")
 
@@ -68,11 +70,35 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     async def _start(_app: App) -> None:
         await engine.start()
 
+    _stop_once(app)
+
     @app.before_server_stop
     async def _drain(_app: App) -> None:
+        for number in STOPPING:  # Sanic has let go of them: another would end us in the midst of it
+            signal.signal(number, signal.SIG_IGN)
         await drain(engine)
 
     return app
+
+
+def _stop_once(app: App) -> None:
+    """Let the first signal end the server and the others nothing: a second would end the loop before the drain.
+
+    Several come at once: from a terminal and from the supervisor, or from the kernel, once for each of its threads that
+    ends, where the supervisor was killed.
+    """
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            app.stop(terminate=False)
+
+    @app.after_server_start
+    async def _take_over(_app: App) -> None:
+        for number in STOPPING:
+            asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
 async def drain(engine: "Engine") -> None:

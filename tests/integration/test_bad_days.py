@@ -249,7 +249,10 @@ async def raw(place: Place, token: str) -> ClientConnection:
     )
 
 
-async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to_come_back(own_place: Place) -> None:
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "engines told three times"])
+async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to_come_back(
+    own_place: Place, twice: bool
+) -> None:
     place = own_place
     crew, token = await place.crew()
     lon, lat = centre(0)
@@ -272,8 +275,14 @@ async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to
     for order in orders:
         await line.send(f'{{"type":"grab","id":"m-{order}","order":"{order}"}}')
     await asyncio.sleep(0.3)
+    engines = place.serving.children("engine")
     place.serving.process.send_signal(signal.SIGTERM)
+    for number in (signal.SIGINT, signal.SIGTERM) if twice else ():  # a terminal, or the kernel, beside the supervisor
+        for engine in engines:
+            os.kill(engine, number)
     await asyncio.sleep(0.3)
+    for engine in engines if twice else ():
+        os.kill(engine, signal.SIGTERM)
     await holding.rollback()
     await blocker.close()
     verdicts = {}
