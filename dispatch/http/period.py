@@ -97,11 +97,11 @@ async def get_report(call: Call) -> PeriodReport | Download:
 async def _sums(call: Call, since: datetime, until: datetime) -> PeriodReport:
     hours = await hours_of(call, since, until, days=28)
     nothing = (None, None, None, None)
-    async with call.engine.db.snapshot() as conn:
-        by_zone, whole = summary_rows(await conn.fetch(SLA["summary"], call.city, since, until, None))
-        arrivals = await conn.fetch(WALLBOARD["arrivals"], call.city, since, until, LAST_MINUTE)
-        claims = await conn.fetch(WALLBOARD["claims"], call.city, since, until)
-        alarms = await conn.fetch(
+    async with call.engine.db.long_read() as fetch:
+        by_zone, whole = summary_rows(await fetch(SLA["summary"], call.city, since, until, None))
+        arrivals = await fetch(WALLBOARD["arrivals"], call.city, since, until, LAST_MINUTE)
+        claims = await fetch(WALLBOARD["claims"], call.city, since, until)
+        alarms = await fetch(
             WALLBOARD["alarms"], call.city, "breached", since, None, *nothing, None, MOST_BREACHES + 1, until
         )
     return PeriodReport(

@@ -21,10 +21,8 @@ SLA = load("sla")
 async def get_summary(call: Call) -> Summary:
     """Sum up the clocks of the orders reported in a time, per clock and zone, and per clock over all zones."""
     query: SummaryQuery = call.query
-    async with call.engine.db.connection() as conn:
-        rows = await conn.fetch(
-            SLA["summary"], call.city, aware(query.from_, "from"), aware(query.to, "to"), query.zone
-        )
+    async with call.engine.db.long_read() as fetch:
+        rows = await fetch(SLA["summary"], call.city, aware(query.from_, "from"), aware(query.to, "to"), query.zone)
     by_zone, whole = summary_rows(rows)
     return Summary(*page_of(by_zone, query), all=whole)
 
@@ -42,8 +40,9 @@ async def get_clocks(call: Call) -> Page:
     """List clocks, the next due first."""
     query: ClockQuery = call.query
     after = read_cursor(query.cursor, tuple[datetime, str, str]) or (None, None, None)
-    async with call.engine.db.connection() as conn:
-        rows = await conn.fetch(SLA["clocks"], call.city, query.state, *after, query.limit + 1)
+    asked = SLA["clocks" if query.state in (None, "met") else "unmet_clocks"]
+    async with call.engine.db.long_read() as fetch:
+        rows = await fetch(asked, call.city, query.state, *after, query.limit + 1)
     page = [
         ClockRow(
             order=row["order_id"],

@@ -7,6 +7,7 @@ again does so with the key that was stored in the same transaction, and gets the
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import asyncpg
@@ -23,6 +24,9 @@ SESSION = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
 }
+
+LONG_S = 45
+"""How long a statement that sums up the history may take; who asks over HTTP is answered within a minute."""
 
 BEGIN = "SELECT now(), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
 """What a transaction begins with: its time, and that rows are looked up one by one, in the order in which a statement
@@ -71,6 +75,7 @@ class Database:
         self._size = size
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
+        self._long_reads = asyncio.Semaphore(max(size // 4, 1))
         self.on_commit = on_commit or (lambda city_id: None)
 
     async def open(self) -> "asyncpg.Pool[asyncpg.Record]":
@@ -118,6 +123,16 @@ class Database:
         """Lend a connection that sees one moment of the database."""
         async with self.connection() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn
+
+    @asynccontextmanager
+    async def long_read(self) -> AsyncIterator[Callable[..., Awaitable[list[asyncpg.Record]]]]:
+        """Lend the `fetch` of a `snapshot` whose statements may take `LONG_S`: sums over much of the history.
+
+        Few at a time, so that those who ask for sums do not take the connections of those who dispatch.
+        """
+        async with self._long_reads, self.snapshot() as conn:
+            await conn.execute(f"SET LOCAL statement_timeout = '{LONG_S}s'")
+            yield partial(conn.fetch, timeout=LONG_S + 2)
 
     @asynccontextmanager
     async def transaction(self, city_id: str) -> AsyncIterator[Tx]:

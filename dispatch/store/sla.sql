@@ -20,18 +20,19 @@ SELECT clock, zone, grouping(zone) AS whole, count(*) AS count, count(*) FILTER 
 FROM clock GROUP BY GROUPING SETS ((clock, zone), (clock)) ORDER BY clock, zone NULLS LAST
 
 -- name: clocks: single clocks with where they stand now, the next due first
-WITH standing AS (
-    SELECT order_id, zone, severity, clock, started_at, due_at, stopped_at, paused_at, pause_reason,
-           CASE WHEN state = 'breached' THEN 'breached'
-                WHEN stopped_at IS NOT NULL THEN state
-                WHEN paused_at IS NOT NULL THEN 'paused'
-                WHEN due_at <= now() THEN 'breached'
-                WHEN at_risk_at <= now() THEN 'at_risk'
-                ELSE 'running' END AS state,
-           extract(epoch FROM due_at - coalesce(stopped_at, paused_at, now()))::float8 AS remaining_s
-    FROM order_clock WHERE city_id = $1
+SELECT * FROM standing_clock
+WHERE city_id = $1 AND ($2::text IS NULL OR state = $2)
+  AND ($3::timestamptz IS NULL OR (due_at, order_id, clock) > ($3, $4, $5))
+ORDER BY due_at, order_id, clock LIMIT $6
+
+-- name: unmet_clocks: the same of clocks that run, stand still or are breached, without a look at every order there ever was.
+-- A clock that has something to say yet has a timer, one that stands still is an open order's, and a breach has its alarm.
+WITH concerned AS (
+    SELECT order_id FROM orders WHERE city_id = $1 AND open
+    UNION SELECT order_id FROM order_timer WHERE city_id = $1 AND alarm_at IS NOT NULL
+    UNION SELECT order_id FROM clock_alarm WHERE city_id = $1 AND kind = 'breached' AND $2 = 'breached'
 )
-SELECT * FROM standing
-WHERE state <> 'stopped' AND ($2::text IS NULL OR state = $2)
+SELECT * FROM standing_clock
+WHERE city_id = $1 AND state = $2 AND order_id IN (SELECT order_id FROM concerned)
   AND ($3::timestamptz IS NULL OR (due_at, order_id, clock) > ($3, $4, $5))
 ORDER BY due_at, order_id, clock LIMIT $6

@@ -118,3 +118,20 @@ async def test_a_pool_whose_connections_all_wait_lets_the_next_caller_know_in_ti
         await noted(db)
     assert asyncio.get_running_loop().time() - begun < 5.6
     await asyncio.gather(*holding)
+
+
+async def test_sums_over_the_history_have_more_time_and_leave_connections_to_the_others(db: Database) -> None:
+    asked = asyncio.Event()
+
+    async def limit() -> str:
+        async with db.long_read() as fetch:
+            [row] = await fetch("SHOW statement_timeout")
+            await asked.wait()
+            return str(row[0])
+
+    sums = [asyncio.create_task(limit()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    async with db.connection() as conn:  # while one of the two connections sums, and two wait for it
+        assert await conn.fetchval("SHOW statement_timeout") == "10s"
+    asked.set()
+    assert await asyncio.gather(*sums) == ["45s"] * 3

@@ -32,6 +32,7 @@ from dispatch.errors import DispatchError
 from dispatch.feedback import RatingIn, rate
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.session import Watch
+from dispatch.http.sla import SLA
 from dispatch.hub import welcome
 from dispatch.intake import ContactIn, Place, ReportedPlace, ReportIn, take_report
 from dispatch.mirror import Mirror
@@ -424,6 +425,15 @@ class World:
             assert ours[part] == theirs[part], f"{part} differs from a fresh mirror's"
         await self.town.audit()
 
+    async def check_lists(self) -> None:
+        """The short way to the clocks that are not met shows what the long one shows."""
+        for state in ("running", "at_risk", "breached", "paused"):
+            whole, short = [
+                await self.town.fetch(SLA[name], state, None, None, None, 500) for name in ("clocks", "unmet_clocks")
+            ]
+            shown = [[(row["order_id"], row["clock"], row["due_at"]) for row in rows] for rows in (whole, short)]
+            assert shown[0] == shown[1], f"clocks in state {state}"
+
     async def check_phones(self) -> None:
         for phone in self.phones:
             if phone.server is None:
@@ -502,6 +512,7 @@ async def test_mirrors_and_phones_that_follow_equal_fresh_ones(
             await world.do(kind, a, b)
             await world.settle()
             await world.check()
+        await world.check_lists()
         await world.check_phones()
     finally:
         await world.close()
