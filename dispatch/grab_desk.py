@@ -55,7 +55,7 @@ class GrabDesk:
         self._on_own = on_own
         self._waiting: deque[Waiting] = deque()
         self._taken: dict[str, tuple[int, str]] = {}
-        self._taken_most = 10 * MOST
+        self._taken_most = 2 * MOST
         self._crews: set[str] = set()
         self._orders: set[str] = set()
         self._some = asyncio.Event()
@@ -223,4 +223,4 @@ class GrabDesk:
             if (live := open_orders.get(order)) is not None
             and (cycle > live.cycle or (cycle == live.cycle and live.order.state == "offered"))
         }
-        self._taken_most = max(10 * MOST, 2 * len(self._taken))
+        self._taken_most = max(2 * MOST, 2 * len(self._taken))
