@@ -111,6 +111,7 @@ class LocalSolver:
     def _give_up(self) -> None:
         """Kill a child that does not even notice that its time is over, and let the next question start another."""
         pool, self._pool, self._ready = self._pool, None, None
+        self._ending = [ending for ending in self._ending if not ending.done()]
         if pool is not None:
             self._ending.append(asyncio.create_task(asyncio.to_thread(_kill, pool)))
 

@@ -40,9 +40,13 @@ async def get_clocks(call: Call) -> Page:
     """List clocks, the next due first."""
     query: ClockQuery = call.query
     after = read_cursor(query.cursor, tuple[datetime, str, str]) or (None, None, None)
-    asked = SLA["clocks" if query.state in (None, "met") else "unmet_clocks"]
-    async with call.engine.db.long_read() as fetch:
-        rows = await fetch(asked, call.city, query.state, *after, query.limit + 1)
+    asked = (call.city, query.state, *after, query.limit + 1)
+    if query.state in (None, "met"):
+        async with call.engine.db.long_read() as fetch:
+            rows = await fetch(SLA["clocks"], *asked)
+    else:
+        async with call.engine.db.connection() as conn:
+            rows = await conn.fetch(SLA["unmet_clocks"], *asked)
     page = [
         ClockRow(
             order=row["order_id"],
