@@ -41,6 +41,17 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         serving.process.stdout.close()
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server that tests share, each of which leaves it healthy."""
+    serving = Serving(tmp_path_factory.mktemp("shared") / "data")
+    serving.wait_until_ready()
+    yield serving
+    assert serving.stop() == 0
+    assert serving.process.stdout
+    serving.process.stdout.close()
+
+
 def test_it_serves_and_on_sigterm_nothing_is_left(serve: Serve) -> None:
     serving = serve()
     serving.wait_until_ready()
@@ -66,13 +77,11 @@ def test_a_signal_while_it_starts_stops_it(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("role", ["engine", "planner", "clocks"])
-def test_a_killed_child_is_there_again_at_once(serve: Serve, role: str) -> None:
-    serving = serve()
-    serving.wait_until_ready()
-    [killed] = serving.children(role)
+def test_a_killed_child_is_there_again_at_once(running: Serving, role: str) -> None:
+    [killed] = running.children(role)
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: bool(serving.children(role)) and serving.children(role) != [killed], within_s=5)
-    eventually(serving.is_healthy)
+    eventually(lambda: bool(running.children(role)) and running.children(role) != [killed], within_s=5)
+    eventually(running.is_healthy)
 
 
 def test_with_several_workers_one_dies_and_the_others_go_on(serve: Serve) -> None:
@@ -87,14 +96,15 @@ def test_with_several_workers_one_dies_and_the_others_go_on(serve: Serve) -> Non
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGQUIT])
-def test_a_killed_postgres_is_there_again_and_the_engines_find_it(serve: Serve, signal_number: signal.Signals) -> None:
-    serving = serve()
-    serving.wait_until_ready()
-    killed = serving.postgres
+def test_a_killed_postgres_is_there_again_and_the_engines_find_it(
+    running: Serving, signal_number: signal.Signals
+) -> None:
+    killed, told = running.postgres, "postgres started again"
+    before = running.log.read_text().count(told)
     os.kill(killed, signal_number)
-    eventually(lambda: "postgres started again" in serving.log.read_text())
-    assert serving.postgres != killed
-    eventually(serving.is_healthy)
+    eventually(lambda: running.log.read_text().count(told) > before)
+    assert running.postgres != killed
+    eventually(running.is_healthy)
 
 
 def test_when_the_supervisor_is_killed_everything_ends_and_the_next_start_finds_its_data(serve: Serve) -> None:
@@ -110,12 +120,10 @@ def test_when_the_supervisor_is_killed_everything_ends_and_the_next_start_finds_
     assert again.is_healthy()
 
 
-def test_the_administrator_s_token_is_for_his_eyes_only(serve: Serve) -> None:
-    serving = serve()
-    serving.wait_until_ready()
-    file = serving.folder / "admin.token"
+def test_the_administrator_s_token_is_for_his_eyes_only(running: Serving) -> None:
+    file = running.folder / "admin.token"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert file.read_text().strip() not in serving.log.read_text()
+    assert file.read_text().strip() not in running.log.read_text()
 
 
 def test_a_token_set_by_the_environment_is_not_written_down(serve: Serve) -> None:
@@ -150,13 +158,12 @@ def test_a_port_in_use_is_said_in_one_sentence(serve: Serve) -> None:
     assert "Traceback" not in serving.log.read_text()
 
 
-def test_a_folder_in_use_is_said_in_one_sentence_and_its_owner_goes_on(serve: Serve) -> None:
-    serving = serve()
-    serving.wait_until_ready()
-    second = serve()
-    assert second.process.wait(START_WITHIN_S) == 1
-    assert f"in use by process {serving.process.pid}" in second.log.read_text()
-    assert serving.is_healthy()
+def test_a_folder_in_use_is_said_in_one_sentence_and_its_owner_goes_on(running: Serving) -> None:
+    second = Serving(running.folder)
+    with second.process:
+        assert second.process.wait(START_WITHIN_S) == 1
+    assert f"in use by process {running.process.pid}" in second.log.read_text()
+    assert running.is_healthy()
 
 
 async def test_a_schema_from_the_future_is_said_in_one_sentence(serve: Serve) -> None:
