@@ -1,7 +1,7 @@
 """The clock-keeper process: what must happen by itself, at its time. Timers are rows, so nothing is lost when it dies.
 
 Every tenth of a second: windows that end, rings that open (steps 3 and 4), clocks that run out (step 9). Now and
-then: whereabouts and idempotency keys that have been kept long enough.
+then: whereabouts, photos and idempotency keys that have been kept long enough, a few at a time, so that no clock waits.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 EVERY_S = 0.1
 MOST = 200
 TIDY_EVERY_S = 600.0
+FORGET_AT_ONCE = 5_000
 KEEP_KEYS = timedelta(hours=48)
 log = logger("clocks")
 
@@ -35,6 +36,7 @@ class ClockKeeper:
 
     def __init__(self) -> None:
         self._tidied_at = monotonic()
+        self._untidy: list[tuple[str, datetime]] = []
 
     async def tick(self, background: Background) -> int:
         """Do what is due; return how many things that were."""
@@ -43,7 +45,9 @@ class ClockKeeper:
         done += await self._alarms(background, now)
         if monotonic() - self._tidied_at > TIDY_EVERY_S:
             self._tidied_at = monotonic()
-            await self._tidy(background, now)
+            self._untidy = kept_long_enough(background.settings, now)
+        if self._untidy:
+            await self._tidy(background)
         return done
 
     async def _offers(self, background: Background, now: "datetime") -> int:
@@ -77,12 +81,23 @@ class ClockKeeper:
             done += await background.db.run(city_id, lambda tx: clocks.sound_due(tx, tx.now, limit=MOST))
         return done
 
-    async def _tidy(self, background: Background, now: "datetime") -> None:
-        keep = timedelta(days=background.settings.positions.keep_days)
+    async def _tidy(self, background: Background) -> None:
+        """Delete some of what has been kept long enough; what is left waits for the next tick."""
+        forget, before = self._untidy[-1]
         async with background.db.connection() as conn:
-            await conn.execute(CREWS["forget_fixes"], now - keep)
-            await conn.execute(LOG["forget_keys"], now - KEEP_KEYS)
-            await conn.execute(PHONES["forget_codes"], now - KEEP_KEYS)
+            deleted = await conn.execute(forget, before, FORGET_AT_ONCE)
+        if int(deleted.rpartition(" ")[2]) < FORGET_AT_ONCE:
+            self._untidy.pop()
+
+
+def kept_long_enough(settings: "Settings", now: "datetime") -> "list[tuple[str, datetime]]":
+    """Return the statements that delete what is kept for a time, each with the moment before which it may go."""
+    return [
+        (CREWS["forget_fixes"], now - timedelta(days=settings.positions.keep_days)),
+        (PHONES["forget_photos"], now - timedelta(days=settings.photos.keep_days)),
+        (LOG["forget_keys"], now - KEEP_KEYS),
+        (PHONES["forget_codes"], now - KEEP_KEYS),
+    ]
 
 
 def run_clockkeeper(settings: "Settings") -> int:

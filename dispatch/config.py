@@ -86,6 +86,12 @@ class PositionSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stale_s: Seconds = 600
 
 
+class PhotoSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the photos of visits are kept."""
+
+    keep_days: Annotated[int, Meta(ge=1, le=3_660)] = 90
+
+
 class ForecastSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How often the planner process learns a city's forecasts anew, and from how many days."""
 
@@ -157,6 +163,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     grabs: GrabRateSettings = field(default_factory=GrabRateSettings)
     sockets: SocketSettings = field(default_factory=SocketSettings)
     positions: PositionSettings = field(default_factory=PositionSettings)
+    photos: PhotoSettings = field(default_factory=PhotoSettings)
     forecasts: ForecastSettings = field(default_factory=ForecastSettings)
     planner: PlannerSettings = field(default_factory=PlannerSettings)
     basemap: BasemapSettings = field(default_factory=BasemapSettings)

@@ -58,8 +58,8 @@ WHERE city_id = $1 AND received_at >= $2 AND received_at < $3 ORDER BY crew_id, 
 SELECT DISTINCT ON (crew_id) crew_id, lon, lat, received_at FROM crew_fix
 WHERE city_id = $1 AND received_at >= $2 AND received_at < $3 ORDER BY crew_id, received_at DESC
 
--- name: forget_fixes: whereabouts are deleted after a set time
-DELETE FROM crew_fix WHERE received_at < $1
+-- name: forget_fixes: whereabouts are deleted after a set time, so many at once
+DELETE FROM crew_fix WHERE ctid = ANY (ARRAY (SELECT ctid FROM crew_fix WHERE received_at < $1 LIMIT $2))
 
 -- name: positions_since: fixes that any engine has written since a moment
 SELECT city_id, crew_id, lon, lat, accuracy_m, received_at FROM crew_position WHERE received_at > $1

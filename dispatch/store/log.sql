@@ -62,8 +62,8 @@ SELECT body_hash, status, answer FROM idempotency WHERE city_id = $1 AND subject
 -- name: answer_key: keep the answer under its key
 UPDATE idempotency SET status = $4, answer = $5 WHERE city_id = $1 AND subject = $2 AND key = $3
 
--- name: forget_keys: keys are kept for a while, not for ever
-DELETE FROM idempotency WHERE at < $1
+-- name: forget_keys: keys are kept for a while, not for ever; so many at once
+DELETE FROM idempotency WHERE ctid = ANY (ARRAY (SELECT ctid FROM idempotency WHERE at < $1 LIMIT $2))
 
 -- name: find_token: whose token this is
 SELECT city_id, role, subject FROM token WHERE token_hash = $1

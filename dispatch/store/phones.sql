@@ -17,14 +17,17 @@ UPDATE sign_in_code SET device_hash = $2, used_at = $3 WHERE code_hash = $1
 -- name: drop_codes: a crew's links, used or not, work no more
 DELETE FROM sign_in_code WHERE city_id = $1 AND crew_id = $2
 
--- name: forget_codes: codes that nobody can use any more
-DELETE FROM sign_in_code WHERE expires_at < $1
+-- name: forget_codes: codes that nobody can use any more, so many at once
+DELETE FROM sign_in_code WHERE ctid = ANY (ARRAY (SELECT ctid FROM sign_in_code WHERE expires_at < $1 LIMIT $2))
 
 -- name: insert_photo: a photo of a visit
 INSERT INTO photo (city_id, photo_id, crew_id, content_type, body, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
 
 -- name: find_photo: a photo of a visit
 SELECT content_type, body FROM photo WHERE city_id = $1 AND photo_id = $2
+
+-- name: forget_photos: photos are deleted after a set time, so many at once
+DELETE FROM photo WHERE ctid = ANY (ARRAY (SELECT ctid FROM photo WHERE at < $1 LIMIT $2))
 
 -- name: crew_day: what a crew did since a moment: its orders that it arrived at or resolved, the newest rating of each
 SELECT o.order_id, o.category, o.address, o.state, o.unverified, r.stars,
