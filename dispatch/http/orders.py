@@ -26,7 +26,7 @@ from dispatch.http.shapes import (
     OverrideResults,
     page_of,
 )
-from dispatch.orders import State
+from dispatch.orders import OPEN, State
 from dispatch.overrides import OverrideIn, check, override
 from dispatch.relay import event_row, logged
 from dispatch.store.crews import CREWS
@@ -57,10 +57,9 @@ async def list_orders(call: Call) -> Page:
     for state in states or []:
         if state not in set(State):
             raise Invalid.field("/state", f"{state!r} is no state; the states are {', '.join(sorted(State))}")
+    asked = ORDERS["list_open_orders" if states and OPEN.issuperset(states) else "list_orders"]
     async with call.engine.db.connection() as conn:
-        rows = await conn.fetch(
-            ORDERS["list_orders"], call.city, states, query.zone, query.crew, query.cursor, query.limit + 1
-        )
+        rows = await conn.fetch(asked, call.city, states, query.zone, query.crew, query.cursor, query.limit + 1)
     orders = [order_of(row).public() for row in rows[: query.limit]]
     return Page(orders, orders[-1].id if len(rows) > query.limit else None)
 

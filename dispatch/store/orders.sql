@@ -124,6 +124,12 @@ WHERE city_id = $1 AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::text IS
   AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
 ORDER BY order_id DESC LIMIT $6
 
+-- name: list_open_orders: the same of open orders alone, by their own index: there are few, and all others lie between them
+SELECT * FROM orders
+WHERE city_id = $1 AND open AND state = ANY ($2::text[]) AND ($3::text IS NULL OR zone = $3)
+  AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
+ORDER BY order_id DESC LIMIT $6
+
 -- name: insert_report: a report as it came in; nothing comes back where another with its external id came first
 INSERT INTO report (city_id, report_id, order_id, channel, external_id, body, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (city_id, channel, external_id) WHERE external_id IS NOT NULL DO NOTHING RETURNING report_id
