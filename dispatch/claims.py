@@ -8,7 +8,6 @@ memory proposes and the database decides, with one statement in the place of thr
 Promise: what it answers is what `grabs.judge_batch` would have answered.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import count
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from dispatch.mirror import LiveOrder
     from dispatch.store import Tx
 
-
-AT_A_TIME = 64
-"""After so many claims the loop gets its turn: the commit of another batch may be due, and it holds the counter."""
 
 CLAIMED = "order.claimed"
 OFFERED, CLAIMED_STATE = State.OFFERED.value, State.CLAIMED.value
@@ -69,8 +65,6 @@ async def claim_batch(tx: "Tx", asks: Sequence[Ask], sights: Mapping[str, Sight]
     told: list[tuple[PublicOrder, Event, OrderData]] = []
     travel = city.travel_at(tx.now)
     for place, ask in enumerate(asks):
-        if place % AT_A_TIME == AT_A_TIME - 1:
-            await asyncio.sleep(0)
         seen = None if ask.refused else sights[ask.order]
         cycle, eta, distance = 0, None, None
         if seen is not None:

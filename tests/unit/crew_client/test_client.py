@@ -241,14 +241,14 @@ async def test_what_was_seen_is_acknowledged_but_not_message_by_message(
 
 
 async def test_a_quiet_connection_is_kept_alive_by_pings(server: Any, client: Connect) -> None:
-    async with client(ping_interval_s=0.05) as crew:
+    async with client(ping_interval_s=0.4) as crew:
         phone = await server.phone()
         await server.soon(phone.read_until(lambda: phone.pings >= 6))
         assert crew.welcomes == 1
 
 
 async def test_a_half_open_connection_is_left_for_a_new_one(server: Any, client: Connect) -> None:
-    async with client(ping_interval_s=0.05) as crew:
+    async with client(ping_interval_s=0.4) as crew:
         asking = asyncio.create_task(crew.grab("o1"))
         stalled = await server.phone()  # which is never read from, and says nothing
         second = await server.phone()
@@ -260,7 +260,7 @@ async def test_a_half_open_connection_is_left_for_a_new_one(server: Any, client:
 
 async def test_a_server_that_never_welcomes_is_tried_again(server: Any, client: Connect) -> None:
     server.welcoming = False
-    entering = asyncio.create_task(client(ping_interval_s=0.05).__aenter__())
+    entering = asyncio.create_task(client(ping_interval_s=0.4).__aenter__())
     await server.phone()
     server.welcoming = True
     crew = await server.soon(entering)
@@ -269,7 +269,7 @@ async def test_a_server_that_never_welcomes_is_tried_again(server: Any, client: 
 
 
 async def test_a_verdict_that_got_lost_on_a_living_connection_is_asked_for_again(server: Any, client: Connect) -> None:
-    async with client(ping_interval_s=0.05) as crew:
+    async with client(ping_interval_s=0.4) as crew:
         phone = await server.phone()
         asking = asyncio.create_task(crew.grab("o1"))
         assert await phone.next() == await phone.next() == Grab(id="m1", order="o1")
