@@ -9,11 +9,13 @@ what was lost.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
 from sanic.exceptions import WebsocketClosed
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 
 from dispatch.logs import logger
@@ -23,6 +25,12 @@ LINGER_S = 1.0
 MOST_CORKED = 32
 """After how many frames the transport is asked whether it still takes them."""
 log = logger("line")
+
+
+@lru_cache(maxsize=1)
+def on_the_wire(frame: str) -> bytes:
+    """Return a text as a server's WebSocket frame, uncompressed; kept, as one after the other is told the same."""
+    return Frame(Opcode.TEXT, frame.encode()).serialize(mask=False)
 
 
 class SocketLine:
@@ -61,15 +69,14 @@ class SocketLine:
         if self._closing is not None or self._flushing is not None or not self._is_writable():
             return False
         self._ws.ws_proto.send_ping(b"")
-        self._cork()
+        self._cork(b"")
         return True
 
     def _write_soon(self, frame: str) -> bool:
         """Take a frame for the loop's next round where nobody else is writing and the transport is not full."""
         if not self._is_writable():
             return False
-        self._ws.ws_proto.send_text(frame.encode())
-        self._cork()
+        self._cork(on_the_wire(frame))
         return True
 
     def _is_writable(self) -> bool:
@@ -78,10 +85,11 @@ class SocketLine:
             return False
         return io.transport is not None and not io.transport.is_closing()
 
-    def _cork(self) -> None:
+    def _cork(self, frame: bytes) -> None:
         if not self._corked:  # whatever waits for its turn now comes after it: a flush, a goodbye
             asyncio.get_running_loop().call_soon(self._uncork)
-        self._corked += self._ws.ws_proto.data_to_send()
+        self._corked += self._ws.ws_proto.data_to_send()  # what the protocol itself has to say
+        self._corked.append(frame)
         if len(self._corked) >= MOST_CORKED:
             self._uncork()
 

@@ -287,7 +287,7 @@ async def test_the_crews_concerned_hear_of_an_undo(quick: City) -> None:
     await quick.override(order, "hold")
     await phone.expect("revoked", order=order)
     await quick.override(order, "undo")
-    given = await phone.expect("assigned", order=order, within_s=1)
+    given = await phone.expect("assigned", order=order)
     assert (given["by"], given["order"]["crew"], given["order"]["claimed_by"]) == ("dispatcher", crew.id, "grab")
 
 

@@ -270,7 +270,7 @@ async def test_a_new_map_counts_at_once_on_both_engines(city: City) -> None:
         )
         return bool(answer.json()["zone"] == "new-z00")
 
-    await until(there_too, within_s=2)
+    await until(there_too)
 
 
 async def test_a_gap_between_zones_is_a_warning_with_its_place(city: City) -> None:
