@@ -211,6 +211,7 @@ class Transaction:
         finally:
             if not tx.over:
                 server.end(tx)
+            del tx.orders, tx.crews, tx.conn  # they refer to the transaction in turn, and circles take long to collect
         if tx.last_seq is not None:
             self._db.on_commit(CITY)
 

@@ -38,7 +38,6 @@ class Socket:
         self._down_at = self._up_at = 0.0
         self.open = True
         self.stalled = self.has_stalled = False
-        self._composed: deque[Any] = deque()
         # The parts of Sanic's socket that the engine's `SocketLine` looks at.
         can_write = SimpleNamespace(is_set=lambda: not self.stalled)
         self.io_proto = SimpleNamespace(transport=self, reader=self, _can_write=can_write)
@@ -51,16 +50,23 @@ class Socket:
     def state(self) -> Any:
         return OPEN if self.open else CLOSED
 
-    def send_text(self, data: bytes) -> None:
-        self._composed.append(self._told(data))
-
     def data_to_send(self) -> list[bytes]:
-        return [b"."]  # one for each frame: what it says is in `_composed`
+        return []  # no pings here
 
-    def write(self, frames: bytes) -> None:
-        for _ in frames:
-            self._down_at = max(self._down_at + _APART, self._loop.time() + self._delay())
-            self._loop.call_at(self._down_at, self._arrive, self._composed.popleft())
+    def write(self, data: bytes) -> None:
+        """Take WebSocket frames from a server, one after the other."""
+        at = 0
+        while at < len(data):
+            size, at = data[at + 1], at + 2
+            if size > 125:
+                more = 2 if size == 126 else 8
+                size, at = int.from_bytes(data[at : at + more]), at + more
+            self._say(data[at : at + size])
+            at += size
+
+    def _say(self, text: bytes) -> None:
+        self._down_at = max(self._down_at + _APART, self._loop.time() + self._delay())
+        self._loop.call_at(self._down_at, self._arrive, self._told(text))
 
     def _arrive(self, message: Any) -> None:
         if self.open:
@@ -75,8 +81,7 @@ class Socket:
             await asyncio.sleep(0.1)
         if not self.open:
             raise WebsocketClosed
-        self.send_text(frame.encode())
-        self.write(b".")
+        self._say(frame.encode())
 
     async def recv(self) -> str:
         while not self._inbox:

@@ -125,6 +125,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     if not task.done():
                         task.cancel()
                 self._go_on(lambda: not self._ready)
+            self._tasks.clear()
+            self._timers.clear()
         finally:
             asyncio._set_running_loop(None)
 
