@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 from sanic.exceptions import WebsocketClosed
+from sanic.http import Http
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 from websockets.frames import CloseCode, Frame, Opcode
 
@@ -104,10 +105,25 @@ class FrameReader:
         task.add_done_callback(_tasks.discard)
 
 
+class _Requests(Http):
+    """Sanic's reading of requests, which fails in its own log line where it ends in the midst of a request's head."""
+
+    __slots__ = ()
+
+    async def http1_request_header(self) -> None:
+        try:
+            await super().http1_request_header()  # type: ignore[no-untyped-call]
+        except asyncio.CancelledError:
+            if self.request is None:
+                self.create_empty_request()
+            raise
+
+
 class SocketProtocol(WebSocketProtocol):
     """Sanic's protocol, whose sockets are read by a `FrameReader`, kept as `reader`."""
 
     __slots__ = ("reader",)
+    HTTP_CLASS = _Requests
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -252,6 +252,8 @@ async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to
     own_place: Place, twice: bool
 ) -> None:
     place = own_place
+    slow = socket.create_connection(("127.0.0.1", httpx.URL(place.serving.url).port or 0))
+    slow.send(b"GET /healthz HT")  # and no more of it until the end
     crew, token = await place.crew()
     lon, lat = centre(0)
     line = await raw(place, token)
@@ -293,6 +295,8 @@ async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to
     assert closed.value.rcvd.code == 1012
     assert verdicts == dict.fromkeys(orders, True)
     assert await asyncio.to_thread(place.serving.process.wait, 20) == 0
+    slow.close()
+    assert '"level":"error"' not in place.serving.log.read_text()
 
 
 async def test_a_client_that_stops_reading_is_disconnected_and_delays_nobody(place: Place) -> None:
