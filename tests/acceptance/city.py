@@ -74,7 +74,7 @@ class City:
         self.id = id
         self.tokens = tokens
         self._stack = stack
-        self.http = httpx.AsyncClient(base_url=installation.url, timeout=30, trust_env=False)
+        self.http = httpx.AsyncClient(base_url=installation.url, timeout=30, trust_env=False, verify=False)
 
     @classmethod
     async def make(

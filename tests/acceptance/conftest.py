@@ -66,7 +66,7 @@ def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         for engine in urls:
             _wait_until_ready(engine, folder, running)
-        with httpx.Client(base_url=urls[0], trust_env=False) as http:
+        with httpx.Client(base_url=urls[0], trust_env=False, verify=False) as http:
             openapi, asyncapi = http.get("/openapi.json").json(), http.get("/asyncapi.json").json()
         yield Installation(url, urls[0], urls[1], OpenApi(openapi), AsyncApi(asyncapi), folder)
     finally:
@@ -89,7 +89,7 @@ def _wait_until_ready(url: str, folder: Path, running: dict[str, "subprocess.Pop
     give_up_at = time.monotonic() + 60
     while True:
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/readyz", timeout=2, trust_env=False).is_success:
+            if httpx.get(f"{url}/readyz", timeout=2, trust_env=False, verify=False).is_success:
                 return
         for name, child in running.items():
             assert child.poll() is None, (folder / f"{name}.log").read_text()

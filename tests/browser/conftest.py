@@ -118,6 +118,7 @@ class Served:
             headers={"Authorization": f"Bearer {self.admin}"},
             timeout=20,
             trust_env=False,
+            verify=False,
         )
         assert answer.is_success, answer.text
         return answer

@@ -64,7 +64,7 @@ async def test_assets_are_kept_for_ever_and_pages_asked_for_again(served: Served
     assets: list[str] = []
     page.on("request", lambda request: assets.append(request.url) if "/assets/" in request.url else None)
     await page.goto(served.url)
-    with httpx.Client(base_url=served.url, trust_env=False) as client:
+    with httpx.Client(base_url=served.url, trust_env=False, verify=False) as client:
         html = client.get("/")
         assert html.headers["cache-control"] == "no-cache"
         assert client.get("/", headers={"If-None-Match": html.headers["etag"]}).status_code == 304

@@ -20,13 +20,13 @@ def test_the_page_is_where_the_settings_say_until_it_is_closed() -> None:
     port.look()
     metrics.questions.labels("due").inc()
     try:
-        page = httpx.get(f"http://127.0.0.1:{number}/metrics", trust_env=False).text
+        page = httpx.get(f"http://127.0.0.1:{number}/metrics", trust_env=False, verify=False).text
     finally:
         port.close()
     assert 'qiangdan_plan_questions_total{kind="due"} 1.0' in page
     assert 'qiangdan_process_info{process="p1",role="planner"} 1.0' in page
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{number}/metrics", trust_env=False)
+        httpx.get(f"http://127.0.0.1:{number}/metrics", trust_env=False, verify=False)
 
 
 def test_an_address_that_is_taken_stops_nothing_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,10 @@ def test_an_address_that_is_taken_stops_nothing_and_is_tried_again(monkeypatch: 
         assert port._server is None
     port.look()
     try:
-        assert "qiangdan_process_info" in httpx.get(f"http://127.0.0.1:{number}/metrics", trust_env=False).text
+        assert (
+            "qiangdan_process_info"
+            in httpx.get(f"http://127.0.0.1:{number}/metrics", trust_env=False, verify=False).text
+        )
     finally:
         port.close()
 
