@@ -8,7 +8,19 @@ import msgspec
 import numpy as np
 
 from geo.travel import MetricTravel
-from optimizer.problem import MAX_LEG, UNREACHABLE, Crew, Fault, Job, Matrix, Problem, ProblemError, check, fault_of
+from optimizer.problem import (
+    MAX_LEG,
+    UNREACHABLE,
+    Crew,
+    Fault,
+    Job,
+    Matrix,
+    Prices,
+    Problem,
+    ProblemError,
+    check,
+    fault_of,
+)
 from optimizer.vroom.shapes import Document, Former, JobShape, Matrices, Names, StepOut, Vehicle
 
 T = TypeVar("T")
@@ -25,6 +37,8 @@ NOT_KEPT = {
 }
 """What VROOM knows and is not planned with; refused where it would change a plan, with the way out."""
 OURS = ("due", "weight", "optional")
+PRICES = Prices(fairness=0, change=0)
+"""Lateness ahead of travel, and nothing else: VROOM knows no fairness, and nobody was told of anything."""
 AMPLE = 10**9
 """The capacity of a vehicle without a limit on its tasks, where another has one."""
 _NAMES = {"crews": "vehicles", "committed": "steps", "place": "location_index"}
@@ -51,6 +65,7 @@ def read(text: bytes) -> Problem:
         crews=tuple(_crew(each, index, profiles, by_index=by_index, kinds=kinds) for each in document.vehicles),
         jobs=tuple(_job(each, index, by_index=by_index, kinds=kinds) for each in document.jobs),
         travel=travel if by_index else index.travel(profiles),
+        prices=PRICES,
     )
     try:
         check(problem)

@@ -17,9 +17,9 @@ HARBIN = [126.63, 45.75]
 NEAR = [126.64, 45.76]
 
 
-def planned(document: dict[str, Any]) -> dict[str, Any]:
+def planned(document: dict[str, Any], *, iterations: int = 2_000) -> dict[str, Any]:
     problem = reading.read(json.dumps(document).encode())
-    return write(problem, solve(problem, stop=Iterations(2_000)), document, computing_ms={})
+    return write(problem, solve(problem, stop=Iterations(iterations)), document, computing_ms={})
 
 
 def command(*arguments: str, given: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +54,22 @@ def test_steps_carry_their_times() -> None:
     assert out["summary"]["weighted_tardiness"] == 3 * 20
     assert out["summary"]["priority"] == 4
     assert (out["summary"]["service"], out["summary"]["duration"], out["summary"]["waiting_time"]) == (600, 420, 1460)
+
+
+def test_without_deadlines_travel_alone_decides() -> None:
+    two = {
+        "vehicles": [{"id": 1, "start_index": 0}, {"id": 2, "start_index": 0}],
+        "jobs": [{"id": 1, "location_index": 1}, {"id": 2, "location_index": 2}],
+        "matrices": {"car": {"durations": [[0, 40, 45], [40, 0, 5], [45, 5, 0]]}},
+    }
+    assert planned(two)["summary"]["cost"] == 45
+    line = [0, *range(1_000, 1_400, 20)]
+    many = {
+        "vehicles": two["vehicles"],
+        "jobs": [{"id": n, "location_index": n} for n in range(1, 21)],
+        "matrices": {"car": {"durations": [[abs(a - b) for b in line] for a in line]}},
+    }
+    assert planned(many)["summary"]["cost"] == 1_380
 
 
 def test_coordinates_are_travelled_by_great_circle() -> None:
@@ -176,7 +192,7 @@ def limited(seed: int) -> dict[str, Any]:
 def test_under_limits_no_fewer_jobs_are_served_than_by_vroom_itself(seed: int, tmp_path: Path) -> None:
     vroom = pytest.importorskip("vroom")
     document = limited(seed)
-    out = planned(document)
+    out = planned(document, iterations=20_000)
     limits = {vehicle["id"]: vehicle for vehicle in document["vehicles"]}
     for route in out["routes"]:
         vehicle = limits[route["vehicle"]]
