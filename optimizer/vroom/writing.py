@@ -1,12 +1,19 @@
 """A `Plan` to VROOM's JSON, with `weighted_tardiness` in the summary and a `reason` for each job left out."""
 
-from typing import Any
+from typing import Any, Literal
 
 from optimizer.plan import LeftOut, Plan, Route, Stop
 from optimizer.problem import Crew, Job, Problem
 
 
-def write(problem: Problem, plan: Plan, document: dict[str, Any], *, computing_ms: dict[str, int]) -> dict[str, Any]:
+def write(
+    problem: Problem,
+    plan: Plan,
+    document: dict[str, Any],
+    *,
+    computing_ms: dict[str, int],
+    stopped_by: Literal["iterations", "time"] = "iterations",
+) -> dict[str, Any]:
     """Return the output for the document that the problem was read from. `cost` is travel seconds, as VROOM's is."""
     jobs = {job.id: job for job in problem.jobs}
     crews = {crew.id: crew for crew in problem.crews}
@@ -25,6 +32,8 @@ def write(problem: Problem, plan: Plan, document: dict[str, Any], *, computing_m
             "weighted_tardiness": plan.figures.weighted_lateness,
             "late": plan.figures.late,
             "violations": [],
+            "iterations": plan.iterations,
+            "stopped_by": stopped_by,
             "computing_times": computing_ms,
         },
         "unassigned": [_unassigned(left, jobs[left.job], given[left.job]) for left in plan.left_out],

@@ -237,6 +237,35 @@ def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_pa
     assert json.loads(again.stdout)["routes"] == json.loads(first.stdout)["routes"]
 
 
+def many_jobs(count: int) -> dict[str, Any]:
+    chance = random.Random(3)
+    places = [(chance.randint(0, 3000), chance.randint(0, 3000)) for _ in range(count)]
+    return {
+        "vehicles": [{"id": n, "start_index": n} for n in range(3)],
+        "jobs": [{"id": n, "location_index": n, "service": 300, "due": 900} for n in range(3, count)],
+        "matrices": {"car": {"durations": [[abs(a - c) + abs(b - d) for c, d in places] for a, b in places]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("jobs", "options"), [(30, ("--time-limit", "2")), (90, ("--iterations", "3000"))], ids=["small", "counted"]
+)
+def test_the_same_seed_gives_the_same_output_but_for_the_times(jobs: int, options: tuple[str, ...]) -> None:
+    given, outs = json.dumps(many_jobs(jobs)), []
+    for _ in range(2):
+        outs.append(json.loads(command("--seed", "7", *options, given=given).stdout))
+        outs[-1]["summary"].pop("computing_times")
+    assert outs[0] == outs[1]
+    assert outs[0]["summary"]["stopped_by"] == "iterations"
+
+
+def test_where_the_clock_decides_the_output_says_so() -> None:
+    out = command("--time-limit", "0.2", given=json.dumps(many_jobs(90)))
+    assert json.loads(out.stdout)["summary"]["stopped_by"] == "time"
+    capped = command("--time-limit", "0.2", "--iterations", "1000000000", given=json.dumps(many_jobs(20)))
+    assert json.loads(capped.stdout)["summary"]["stopped_by"] == "time", "a limit that is named is kept"
+
+
 @pytest.mark.parametrize(
     "given", ["", "nonsense", "[]", '{"jobs": [{"id": 1}]}', "[" * 100_000, '{"vehicles": [], "x": %s}' % ("1" * 5000)]
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.snapshots import list_schedule, make, weighted_lateness
-from optimizer import UNREACHABLE, Crew, Iterations, Job, Plan, Problem, schedule, solve
+from optimizer import UNREACHABLE, Capped, Crew, Iterations, Job, Plan, Problem, schedule, solve
 from optimizer.exact import least_cost
 from tests.unit.optimizer.problems import line_of, small, with_limits
 
@@ -63,6 +63,14 @@ def test_the_same_seed_gives_the_same_plan() -> None:
     once, again, other = (solve(problem, stop=Iterations(5_000), seed=seed) for seed in (7, 7, 8))
     assert once == again
     assert once.orders() != other.orders()
+
+
+def test_a_cap_on_time_leaves_the_search_alone_until_it_is_reached() -> None:
+    problem = make(10, 40, 3)
+    ticks = iter(range(10**9))
+    plain = solve(problem, stop=Iterations(5_000))
+    assert solve(problem, stop=Capped(5_000, seconds=1e6), clock=lambda: float(next(ticks))) == plain
+    assert solve(problem, stop=Capped(5_000, seconds=10), clock=lambda: float(next(ticks))).iterations < 5_000
 
 
 def test_a_warm_start_is_never_worse_than_the_plan_in_force() -> None:
