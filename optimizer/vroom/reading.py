@@ -39,6 +39,8 @@ NOT_KEPT = {
 OURS = ("due", "weight", "optional")
 PRICES = Prices(fairness=0, change=0)
 """Lateness ahead of travel, and nothing else: VROOM knows no fairness, and nobody was told of anything."""
+ANYWHERE = -1
+"""Where a vehicle with an end alone starts: at its first job, wherever that is."""
 AMPLE = 10**9
 """The capacity of a vehicle without a limit on its tasks, where another has one."""
 _NAMES = {"crews": "vehicles", "committed": "steps", "place": "location_index"}
@@ -58,15 +60,21 @@ def read(text: bytes) -> Problem:
     profiles = sorted({(vehicle.profile, vehicle.speed_factor) for vehicle in document.vehicles}) or [("car", 1.0)]
     travel = _matrices(document, profiles)
     by_index = bool(document.matrices)
+    if faults := list(_beyond(document, len(travel[0]) if travel else 0)):
+        raise ProblemError(tuple(faults))
     index = _Places()
     counted = any(vehicle.max_tasks is not None for vehicle in document.vehicles)
     kinds = max((len(vehicle.capacity) for vehicle in document.vehicles), default=0) if counted else None
-    problem = Problem(
-        crews=tuple(_crew(each, index, profiles, by_index=by_index, kinds=kinds) for each in document.vehicles),
-        jobs=tuple(_job(each, index, by_index=by_index, kinds=kinds) for each in document.jobs),
-        travel=travel if by_index else index.travel(profiles),
-        prices=PRICES,
-    )
+    jobs = tuple(_job(each, index, by_index=by_index, kinds=kinds) for each in document.jobs)
+    crews = tuple(_crew(each, index, profiles, by_index=by_index, kinds=kinds) for each in document.vehicles)
+    travel = travel if by_index else index.travel(profiles)
+    if any(crew.start == ANYWHERE for crew in crews):
+        anywhere = len(travel[0])
+        travel = tuple(map(_with_anywhere, travel))
+        crews = tuple(
+            msgspec.structs.replace(crew, start=anywhere) if crew.start == ANYWHERE else crew for crew in crews
+        )
+    problem = Problem(crews=crews, jobs=jobs, travel=travel, prices=PRICES)
     try:
         check(problem)
     except ProblemError as error:
@@ -149,8 +157,10 @@ def _places(document: Document) -> Iterator[Fault]:
     indexed = bool(document.matrices)
     for number, vehicle in enumerate(document.vehicles):
         at = f"/vehicles/{number}"
-        if (vehicle.start_index if indexed else vehicle.start) is None:
-            yield Fault(f"{at}/{'start_index' if indexed else 'start'}", "is missing: a vehicle starts somewhere")
+        ends = (vehicle.start_index, vehicle.end_index) if indexed else (vehicle.start, vehicle.end)
+        if ends == (None, None):
+            name = "start_index" if indexed else "start"
+            yield Fault(f"{at}/{name}", "is missing: a vehicle starts or ends somewhere")
         yield from _off_map(f"{at}/start", None if indexed else vehicle.start)
         yield from _off_map(f"{at}/end", None if indexed else vehicle.end)
         if vehicle.time_window is not None and vehicle.time_window[0] > vehicle.time_window[1]:
@@ -163,6 +173,21 @@ def _places(document: Document) -> Iterator[Fault]:
             name = "location_index" if indexed else "location"
             yield Fault(f"{at}/{name}", "is missing: a job is somewhere")
         yield from _off_map(f"{at}/location", None if indexed else job.location)
+
+
+def _beyond(document: Document, size: int) -> Iterator[Fault]:
+    """Look whether each index is that of a row."""
+    if not document.matrices:
+        return
+    given = [
+        (f"/vehicles/{number}/{name}", getattr(vehicle, name))
+        for number, vehicle in enumerate(document.vehicles)
+        for name in ("start_index", "end_index")
+    ]
+    given += [(f"/jobs/{number}/location_index", job.location_index) for number, job in enumerate(document.jobs)]
+    for at, row in given:
+        if row is not None and row >= size:
+            yield Fault(at, f"{row} is no row of a matrix of {size} places")
 
 
 def _off_map(at: str, place: Sequence[float] | None) -> Iterator[Fault]:
@@ -203,6 +228,13 @@ def _at_speed(table: Matrix, factor: float) -> Matrix:
     return np.where(table < 0, np.int32(UNREACHABLE), slower)
 
 
+def _with_anywhere(table: Matrix) -> Matrix:
+    """Return the table with one more place, from which every other is at once and to which there is no way."""
+    wider = np.pad(table, ((0, 1), (0, 1)))
+    wider[:-1, -1] = UNREACHABLE
+    return wider
+
+
 class _Places:
     """The coordinates that were named, each once, in the order in which they were first."""
 
@@ -229,7 +261,7 @@ def _crew(
     start: Any = vehicle.start_index if by_index else vehicle.start
     return Crew(
         id=str(vehicle.id),
-        start=start if by_index else index.row(start),
+        start=ANYWHERE if start is None else start if by_index else index.row(start),
         end=end if by_index or end is None else index.row(end),
         earliest=opens,
         shift_end=closes,

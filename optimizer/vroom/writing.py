@@ -48,7 +48,9 @@ def _route(
     mine = [jobs[stop.job] for stop in route.stops]
     load = [sum(_amount(job.delivery, kind) for job in mine) for kind in kinds]
     loaded = list(load)
-    steps = [_end("start", vehicle, "start", route.begins, 0, loaded)]
+    steps = []
+    if vehicle.get("start") is not None or vehicle.get("start_index") is not None:
+        steps.append(_end("start", vehicle, "start", route.begins, 0, loaded))
     driven = 0
     for stop, job in zip(route.stops, mine, strict=True):
         driven += stop.travel

@@ -111,6 +111,8 @@ def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
         (("vehicles", 0, "max_tasks"), -1, "/vehicles/0/max_tasks"),
         (("vehicles", 0, "costs"), {"fixed": 100}, "/vehicles/0/costs"),
         (("vehicles", 0, "start_index"), 8, "/vehicles/0/start_index"),
+        (("vehicles", 0, "end_index"), 3, "/vehicles/0/end_index"),
+        (("vehicles", 0), {"id": 7}, "/vehicles/0/start_index"),
         (("vehicles", 0, "time_window"), [9, 1], "/vehicles/0/time_window"),
         (("vehicles", 0, "breaks"), [{"id": 1, "time_windows": [[0, 9]]}], "/vehicles/0/breaks"),
         (("vehicles", 0, "profile"), "bike", "/vehicles/0/profile"),
@@ -141,6 +143,40 @@ def test_what_changes_no_plan_is_taken_as_vroom_takes_it() -> None:
         step.get("id") for step in plain["routes"][0]["steps"]
     ]
     assert again["summary"]["weighted_tardiness"] == plain["summary"]["weighted_tardiness"]
+
+
+def test_a_vehicle_with_an_end_alone_starts_at_its_first_job() -> None:
+    document = two_jobs()
+    del document["vehicles"][0]["start_index"]
+    out = planned(document)
+    steps = out["routes"][0]["steps"]
+    assert [(step["type"], step["arrival"], step["duration"]) for step in steps] == [
+        ("job", 0, 0),
+        ("job", 420, 60),
+        ("end", 2540, 300),
+    ]
+    document["vehicles"][0]["end_index"] = 3
+    with pytest.raises(ProblemError, match="/vehicles/0/end_index"):
+        reading.read(json.dumps(document).encode())
+    by_place = {"vehicles": [{"id": 1, "end": HARBIN}], "jobs": [{"id": 1, "location": NEAR}]}
+    steps = planned(by_place)["routes"][0]["steps"]
+    assert [(step["type"], step["duration"] > 0) for step in steps] == [("job", False), ("end", True)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_with_ends_alone_no_longer_routes_are_found_than_by_vroom_itself(seed: int, tmp_path: Path) -> None:
+    vroom = pytest.importorskip("vroom")
+    chance = random.Random(seed)
+    places = [(chance.randint(0, 1000), chance.randint(0, 1000)) for _ in range(12)]
+    document = {
+        "vehicles": [{"id": n, "end_index": n, "capacity": [6]} for n in range(2)],
+        "jobs": [{"id": n, "location_index": n, "delivery": [1]} for n in range(2, 12)],
+        "matrices": {"car": {"durations": [[abs(a - c) + abs(b - d) for c, d in places] for a, b in places]}},
+    }
+    peer = vroom.Input.from_json(write_down(tmp_path / "problem.json", document)).solve(
+        exploration_level=5, nb_threads=1
+    )
+    assert planned(document, iterations=20_000)["summary"]["cost"] == peer.summary.cost
 
 
 @pytest.mark.parametrize(("most", "capacity"), [(1, []), (1, [5]), (0, [])])
