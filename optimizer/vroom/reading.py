@@ -21,7 +21,7 @@ from optimizer.problem import (
     check,
     fault_of,
 )
-from optimizer.vroom.shapes import Document, Former, JobShape, Matrices, Names, StepOut, Vehicle
+from optimizer.vroom.shapes import Costs, Document, Former, JobShape, Matrices, Names, StepOut, Vehicle
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ NOT_KEPT = {
     "steps": "steps are not read: give them as a former output by --initial",
     "setup_per_type": "setups by type of vehicle are not planned: give one `setup`",
     "service_per_type": "services by type of vehicle are not planned: give one `service`",
+    "matrices": "a matrix of costs is not planned with: the objective is lateness, then travel time; leave it out",
     "amount": "amounts are not read, as in VROOM since 1.3: give `delivery` or `pickup`",
 }
 """What VROOM knows and is not planned with; refused where it would change a plan, with the way out."""
@@ -139,6 +140,10 @@ def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
     if document.shipments:
         yield Fault("/shipments", NOT_KEPT["shipments"])
     plain = Vehicle(id=0)
+    for number, members in enumerate(names.vehicles):
+        for name in _decode(bytes(members["costs"]), dict[str, object]) if "costs" in members else ():
+            if name not in Costs.__struct_fields__:
+                yield Fault(f"/vehicles/{number}/costs/{_escaped(name)}", NOT_KEPT["costs"])
     for number, vehicle in enumerate(document.vehicles):
         for name in ("breaks", "costs", "max_distance", "steps"):
             if getattr(vehicle, name) != getattr(plain, name):
@@ -202,23 +207,36 @@ def _matrices(document: Document, profiles: Sequence[tuple[str, float]]) -> tupl
     if not document.matrices:
         return ()
     tables: dict[str, Matrix] = {}
+    metres: dict[str, Matrix] = {}
     size: int | None = None
     for name, raw in document.matrices.items():
         under = f"/matrices/{_escaped(name)}"
-        rows, at = _decode(bytes(raw), Matrices, under).durations, f"{under}/durations"
-        size = len(rows) if size is None else size
-        if len(rows) != size:
-            raise ProblemError((Fault(at, f"has {len(rows)} rows where another profile's has {size}"),))
-        for number, row in enumerate(rows):
-            if len(row) != len(rows):
-                raise ProblemError(
-                    (Fault(f"{at}/{number}", f"has {len(row)} columns in a matrix of {len(rows)} rows"),)
-                )
-        tables[name] = np.array(
-            [[UNREACHABLE if leg is None else leg for leg in row] for row in rows], dtype=np.int32
-        ).reshape(len(rows), len(rows))
+        given = _decode(bytes(raw), Matrices, under)
+        if given.costs is not None:
+            raise ProblemError((Fault(f"{under}/costs", NOT_KEPT["matrices"]),))
+        size = len(given.durations) if size is None else size
+        tables[name] = _table(given.durations, size, f"{under}/durations")
+        if given.distances is not None:
+            metres[name] = _table(given.distances, size, f"{under}/distances")
+            unknown = np.argwhere((metres[name] == UNREACHABLE) & (tables[name] != UNREACHABLE))
+            if len(unknown):
+                at = "/".join(map(str, unknown[0]))
+                raise ProblemError((Fault(f"{under}/distances/{at}", "is null where there is a duration"),))
+    if metres and (lacking := [profile for profile, _ in profiles if profile in tables and profile not in metres]):
+        under = f"/matrices/{_escaped(lacking[0])}/distances"
+        raise ProblemError((Fault(under, f"is missing, and {next(iter(metres))} has distances"),))
     names = [profile for profile in profiles if profile[0] in tables] or [(next(iter(tables)), 1.0)]
     return tuple(_at_speed(tables[name], factor) for name, factor in names)
+
+
+def _table(rows: list[list[int | None]], size: int, at: str) -> Matrix:
+    if len(rows) != size:
+        raise ProblemError((Fault(at, f"has {len(rows)} rows where another matrix has {size}"),))
+    for number, row in enumerate(rows):
+        if len(row) != size:
+            raise ProblemError((Fault(f"{at}/{number}", f"has {len(row)} columns in a matrix of {size} rows"),))
+    legs = [[UNREACHABLE if leg is None else leg for leg in row] for row in rows]
+    return np.array(legs, dtype=np.int32).reshape(size, size)
 
 
 def _at_speed(table: Matrix, factor: float) -> Matrix:

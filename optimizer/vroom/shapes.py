@@ -69,9 +69,11 @@ class JobShape(msgspec.Struct, frozen=True):
 
 
 class Matrices(msgspec.Struct, frozen=True):
-    """The matrices of one profile; `distances` and `costs` are not looked at."""
+    """The matrices of one profile; `distances` are added up for the output, `costs` refused."""
 
     durations: list[list[Leg | None]]
+    distances: list[list[Leg | None]] | None = None
+    costs: object = None
 
 
 class Names(msgspec.Struct, frozen=True):

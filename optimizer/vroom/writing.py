@@ -22,7 +22,11 @@ def write(
     routes = [
         _route(route, crews[route.crew], vehicles[route.crew], jobs, given) for route in plan.routes if route.stops
     ]
-    totals = ("cost", "setup", "service", "duration", "waiting_time", "priority")
+    totals = ["cost", "setup", "service", "duration", "waiting_time", "priority"]
+    if any(matrices.get("distances") is not None for matrices in document.get("matrices", {}).values()):
+        for route in routes:
+            _measure(route, document["matrices"][_profile(vehicles[str(route["vehicle"])])]["distances"])
+        totals.append("distance")
     return {
         "code": 0,
         "summary": {
@@ -116,6 +120,19 @@ def _unassigned(left: LeftOut, job: Job, given: dict[str, Any]) -> dict[str, Any
         "reason": left.detail,
         "reason_code": left.reason,
     }
+
+
+def _profile(vehicle: dict[str, Any]) -> str:
+    return str(vehicle.get("profile", "car"))
+
+
+def _measure(route: dict[str, Any], distances: list[list[int]]) -> None:
+    """Write into a route and its steps how far it is from where the route begins."""
+    driven, here = 0, route["steps"][0]["location_index"]
+    for step in route["steps"]:
+        driven += distances[here][step["location_index"]]
+        here, step["distance"] = step["location_index"], driven
+    route["distance"] = driven
 
 
 def _where(given: dict[str, Any], member: str) -> dict[str, Any]:

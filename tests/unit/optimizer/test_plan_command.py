@@ -72,6 +72,20 @@ def test_without_deadlines_travel_alone_decides() -> None:
     assert planned(many)["summary"]["cost"] == 1_380
 
 
+def test_distances_are_added_up_where_they_are_given() -> None:
+    document = two_jobs()
+    document["matrices"]["car"]["distances"] = [[0, 1200, 2400], [1100, 0, 600], [2300, 500, 0]]
+    out = planned(document)
+    assert [step["distance"] for step in out["routes"][0]["steps"]] == [0, 1200, 1800, 4100]
+    assert (out["routes"][0]["distance"], out["summary"]["distance"]) == (4100, 4100)
+    assert "distance" not in planned(two_jobs())["summary"]
+    document["matrices"]["bike"] = {"durations": document["matrices"]["car"]["durations"]}
+    assert planned(document)["summary"]["distance"] == 4100, "nobody rides a bike"
+    document["vehicles"].append({"id": 8, "start_index": 0, "profile": "bike"})
+    with pytest.raises(ProblemError, match="/matrices/bike/distances"):
+        reading.read(json.dumps(document).encode())
+
+
 def test_coordinates_are_travelled_by_great_circle() -> None:
     out = planned({"vehicles": [{"id": 1, "start": HARBIN}], "jobs": [{"id": 1, "location": NEAR, "service": 5}]})
     assert out["routes"][0]["steps"][1]["location"] == NEAR
@@ -118,6 +132,12 @@ def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
         (("vehicles", 0, "profile"), "bike", "/vehicles/0/profile"),
         (("matrices", "car", "durations"), [[0, 1], [1, 0, 1], [1, 1]], "/matrices/car/durations/0"),
         (("matrices", "car", "durations"), [[0, -1, 1], [1, 0, 1], [1, 1, 0]], "/matrices/car/durations/0/1"),
+        (("matrices", "car", "distances"), [[0, 1], [1, 0]], "/matrices/car/distances"),
+        (("matrices", "car", "distances"), [[0, 1, 1], [1, 0], [1, 1, 0]], "/matrices/car/distances/1"),
+        (("matrices", "car", "distances"), [[0, 1, 1], [1, 0, None], [1, 1, 0]], "/matrices/car/distances/1/2"),
+        (("matrices", "car", "costs"), [[0, 1, 1], [1, 0, 1], [1, 1, 0]], "/matrices/car/costs"),
+        (("matrices", "car", "distances"), "far", "/matrices/car/distances"),
+        (("vehicles", 0, "costs"), {"per_minute": 3}, "/vehicles/0/costs/per_minute"),
         (("shipments",), [{"pickup": {"id": 1}}], "/shipments"),
     ],
 )
