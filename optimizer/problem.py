@@ -148,7 +148,9 @@ def pointer(path: str) -> str:
 def fault_of(error: msgspec.ValidationError, under: str = "") -> Fault:
     """Return the fault that msgspec found: "Expected `int` >= 0 - at `$.jobs[3].due`"."""
     detail, _, path = str(error).partition(" - at `")
-    return Fault(under + pointer(path.rstrip("`")), detail)
+    known, unnamed, _ = path.rstrip("`").partition("[...]")  # so msgspec writes a member that it did not look up
+    where = " within it" if unnamed else ""
+    return Fault(under + pointer(known), f"{detail}{where}")
 
 
 def _wrong_values(problem: Problem) -> Iterator[Fault]:

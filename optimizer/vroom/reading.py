@@ -53,8 +53,8 @@ def read(text: bytes) -> Problem:
     Raises:
         ProblemError: it is no JSON, not of this form, or contradicts itself.
     """
-    _decode(text, Any)  # what is not read must be JSON, too: the answer repeats some of it
     document = _decode(text, Document)
+    _decode(text, Any)  # what is not read must be JSON, too: the answer repeats some of it
     faults = [*_not_kept(document, _decode(text, Names)), *_places(document)]
     if faults:
         raise ProblemError(tuple(faults))
@@ -80,7 +80,10 @@ def read(text: bytes) -> Problem:
         check(problem)
     except ProblemError as error:
         raise ProblemError(
-            tuple(Fault(_in_their_words(fault.pointer), fault.detail) for fault in error.faults)
+            tuple(
+                Fault(_in_their_words(fault.pointer), fault.detail.replace("/crews/", "/vehicles/"))
+                for fault in error.faults
+            )
         ) from None
     return problem
 

@@ -40,7 +40,7 @@ class Vehicle(msgspec.Struct, frozen=True):
     capacity: list[Amount] = []
     skills: list[int] = []
     time_window: Window | None = None
-    speed_factor: Annotated[float, Meta(gt=0, le=5)] = 1.0
+    speed_factor: Annotated[float, Meta(ge=0.01, le=5)] = 1.0
     max_tasks: Annotated[int, Meta(ge=0, le=10**9)] | None = None
     costs: Costs = Costs()
     breaks: list[object] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from optimizer import Iterations, ProblemError, solve
+from optimizer import Fault, Iterations, ProblemError, solve
 from optimizer.vroom import reading
 from optimizer.vroom.writing import write
 
@@ -127,6 +127,7 @@ def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
         (("vehicles", 0, "start_index"), 8, "/vehicles/0/start_index"),
         (("vehicles", 0, "end_index"), 3, "/vehicles/0/end_index"),
         (("vehicles", 0), {"id": 7}, "/vehicles/0/start_index"),
+        (("vehicles", 0, "speed_factor"), 1e-300, "/vehicles/0/speed_factor"),
         (("vehicles", 0, "time_window"), [9, 1], "/vehicles/0/time_window"),
         (("vehicles", 0, "breaks"), [{"id": 1, "time_windows": [[0, 9]]}], "/vehicles/0/breaks"),
         (("vehicles", 0, "profile"), "bike", "/vehicles/0/profile"),
@@ -150,6 +151,20 @@ def test_a_fault_is_named_by_its_place(at: tuple[str | int, ...], value: Any, po
     with pytest.raises(ProblemError) as caught:
         reading.read(json.dumps(document).encode())
     assert caught.value.faults[0].pointer.startswith(pointer)
+
+
+def test_a_fault_speaks_the_words_of_the_document() -> None:
+    with pytest.raises(ProblemError) as caught:
+        reading.read(b'{"vehicles": [{"id": 1, "start": [1e400, 1]}], "jobs": []}')
+    assert caught.value.faults[0].pointer == "/vehicles/0/start/0"
+    with pytest.raises(ProblemError) as caught:
+        reading.read(b'{"vehicles": [], "jobs": [], "seen": {"by": [1e400]}}')
+    assert caught.value.faults[0] == Fault("", "Number out of range within it")
+    document = two_jobs()
+    document["vehicles"] *= 2
+    with pytest.raises(ProblemError) as caught:
+        reading.read(json.dumps(document).encode())
+    assert caught.value.faults[0] == Fault("/vehicles/1/id", "7 is the id of /vehicles/0 too")
 
 
 def test_what_changes_no_plan_is_taken_as_vroom_takes_it() -> None:
