@@ -94,7 +94,17 @@ def read_former(text: bytes) -> Former:
     Raises:
         ProblemError: it is none.
     """
-    return _decode(text, Former)
+    former = _decode(text, Former)
+    if faults := tuple(_nameless(former)):
+        raise ProblemError(faults)
+    return former
+
+
+def _nameless(former: Former) -> Iterator[Fault]:
+    for number, route in enumerate(former.routes):
+        for place, step in enumerate(route.steps):
+            if step.type == "job" and step.names is None:
+                yield Fault(f"/routes/{number}/steps/{place}/id", "is missing: a step of a job names it")
 
 
 def begun(problem: Problem, former: Former) -> Problem:
@@ -106,11 +116,11 @@ def begun(problem: Problem, former: Former) -> Problem:
         kept: list[str] = []
         left = 0
         for number, step in enumerate(routes.get(crew.id, ())):
-            if step.type == "job" and str(step.id) in known and str(step.id) not in taken:
+            if step.type == "job" and str(step.names) in known and str(step.names) not in taken:
                 if number > 0 and left > crew.earliest:
                     break
-                kept.append(str(step.id))
-                taken.add(str(step.id))
+                kept.append(str(step.names))
+                taken.add(str(step.names))
             left = _leaves(step)
         crews.append(msgspec.structs.replace(crew, committed=tuple(kept)))
     return msgspec.structs.replace(problem, crews=tuple(crews))
@@ -119,7 +129,8 @@ def begun(problem: Problem, former: Former) -> Problem:
 def orders_of(former: Former) -> dict[str, tuple[str, ...]]:
     """Return the ids of each vehicle's jobs in order."""
     return {
-        str(route.vehicle): tuple(str(step.id) for step in route.steps if step.type == "job") for route in former.routes
+        str(route.vehicle): tuple(str(step.names) for step in route.steps if step.type == "job")
+        for route in former.routes
     }
 
 

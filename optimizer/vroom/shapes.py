@@ -95,15 +95,21 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class StepOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A step of a route that was written before."""
+    """A step of a route that was written before; `job` is what older outputs call the `id` of a job."""
 
     type: str
     id: int | None = None
+    job: int | None = None
     arrival: int = 0
     duration: int = 0
     setup: int = 0
     service: int = 0
     waiting_time: int = 0
+
+    @property
+    def names(self) -> int | None:
+        """The job that the step is of."""
+        return self.job if self.id is None else self.id
 
 
 class RouteOut(msgspec.Struct, frozen=True):
@@ -116,4 +122,4 @@ class RouteOut(msgspec.Struct, frozen=True):
 class Former(msgspec.Struct, frozen=True):
     """A former output."""
 
-    routes: list[RouteOut] = []
+    routes: list[RouteOut]

@@ -298,6 +298,24 @@ def test_what_has_begun_is_kept() -> None:
     assert plan.orders()["7"][0] == "2"
 
 
+@pytest.mark.parametrize(
+    ("former", "pointer"),
+    [
+        (b'{"hello": "world"}', ""),
+        (b'{"routes": [{"vehicle": 7, "steps": [{"type": "start"}, {"type": "job"}]}]}', "/routes/0/steps/1/id"),
+    ],
+)
+def test_what_is_no_former_output_is_refused(former: bytes, pointer: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        reading.read_former(former)
+    assert caught.value.faults[0].pointer == pointer
+
+
+def test_a_former_step_may_name_its_job_as_older_outputs_do() -> None:
+    former = reading.read_former(b'{"routes": [{"vehicle": 7, "steps": [{"type": "job", "job": 2}]}]}')
+    assert reading.orders_of(former) == {"7": ("2",)}
+
+
 def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_path: Any) -> None:
     given = json.dumps(two_jobs())
     first = command("--time-limit", "0.05", given=given)
