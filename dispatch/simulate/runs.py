@@ -14,7 +14,7 @@ from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.day import Day
 from dispatch.simulate.policies import POLICIES
 from dispatch.simulate.results import TARGET_S, Summary, Visit, summarise
-from dispatch.simulate.scenario import Scenario, ScenarioReport, read_scenario, read_zones
+from dispatch.simulate.scenario import Scenario, ScenarioError, ScenarioReport, read_scenario, read_zones
 from dispatch.simulate.standing import Standing
 from geo import Zone
 
@@ -85,6 +85,29 @@ def simulate(
     in_force = city if as_configured else chosen.in_force(city)
     visits = Day(scenario, in_force, chosen, behaviour=behaviour, seed=seed, standing=standing).run()
     return Outcome(policy, visits, summarise(len(scenario.reports), visits))
+
+
+STOOD_IN = {
+    "unavailable": "the source of travel times did not answer",
+    "unreachable": "it knows no way between the places",
+    "not_yet_known": "not known yet",
+}
+
+
+def stood_in(scenario: Scenario) -> str | None:
+    """Say how many travel times the plain metric stood in for, and why; None where there were none.
+
+    Raises:
+        ScenarioError: all of them, since nothing ever answered.
+    """
+    counts = scenario.travel_counts
+    why = {outcome: pairs for outcome, pairs in counts.items() if outcome in STOOD_IN and pairs}
+    if not why:
+        return None
+    if set(why) == {"unavailable"} and not counts["source"]:
+        raise ScenarioError("The source of travel times answered nothing: the figures would be those of the metric.")
+    reasons = "; ".join(f"{pairs:,}: {STOOD_IN[outcome]}" for outcome, pairs in sorted(why.items()))
+    return f"The plain metric stood in for {sum(why.values()):,} of {counts.total():,} travel times ({reasons})."
 
 
 def staffed(scenario: Scenario, crews: int) -> Scenario:
