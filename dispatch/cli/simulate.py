@@ -59,6 +59,8 @@ def simulate(
     usual = scenario / "crews.toml"
     dice = read_behaviour(behaviour or (usual if usual.exists() else None))
     day, city = runs.prepare(scenario, settings)
+    if told := runs.homeless(day, city):
+        click.echo(told, err=True)
     counts = _counts(crews, len(day.crews)) if crews else []
 
     def run(count: int) -> "list[Outcome]":

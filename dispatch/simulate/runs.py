@@ -87,6 +87,20 @@ def simulate(
     return Outcome(policy, visits, summarise(len(scenario.reports), visits))
 
 
+def homeless(scenario: Scenario, city: City) -> str | None:
+    """Say which crews have a home zone that is none of the map's; None where there are none."""
+    zones = {zone.id for zone in city.zones.zone_map.zones} if city.zones else set()
+    lost = [crew for crew in scenario.crews if crew.home_zone is not None and crew.home_zone not in zones]
+    if not lost:
+        return None
+    named = ", ".join(f"{crew.id} ({crew.home_zone})" for crew in lost[:5])
+    more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+    return (
+        f"No zone of zones.geojson is the home_zone of {named}{more}: offers reach them only once open to the whole "
+        "city. Mend crews.csv, or leave home_zone empty."
+    )
+
+
 STOOD_IN = {
     "unavailable": "the source of travel times did not answer",
     "unreachable": "it knows no way between the places",

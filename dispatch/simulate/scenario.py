@@ -122,7 +122,7 @@ def _travel(path: Path, counts: Counter[str]) -> tuple[TravelChoice, TravelTimes
         choice = read_travel(path) if path.exists() else TravelChoice()
         return choice, make_travel(choice, tally=tally)
     except TravelChoiceError as error:
-        raise ScenarioError(f"{error}.") from None
+        raise ScenarioError(str(error) if str(error).endswith("?") else f"{error}.") from None
 
 
 def _require_an_answer(travel: TravelTimes, crew: ScenarioCrew, report: ScenarioReport, path: Path) -> None:
@@ -147,7 +147,10 @@ def read_zones(folder: Path, city: City) -> City:
             f"'qiangdan zones check {folder / 'zones.geojson'}' lists everything."
         ) from None
     except Invalid as error:
-        raise ScenarioError(f"{folder / 'zones.geojson'}, {error.detail}.") from None
+        raise ScenarioError(
+            f"{folder / 'zones.geojson'}, {error.detail}; "
+            f"'qiangdan zones check {folder / 'zones.geojson'}' lists everything."
+        ) from None
 
 
 def _read(path: Path) -> bytes:

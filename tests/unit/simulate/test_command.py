@@ -144,9 +144,10 @@ def test_behaviour_comes_from_the_folder_or_from_a_file(run: Run, scenario: Path
         ("reports.csv", f"{REPORT_HEADER}\nr,yesterday,1,1,leak,1,1,", "line 2, column at: must be a time"),
         ("zones.geojson", None, "zones.geojson is missing"),
         ("zones.geojson", "{}", "zones.geojson"),
-        ("travel.toml", 'kind = "rocket"', "rocket"),
+        ("travel.toml", 'kind = "rocket"', "there is no kind 'rocket'; there are metric, roads, valhalla, osrm."),
+        ("travel.toml", "wings = 2", "wings is not known; there are kind, speed_mps"),
         ("travel.toml", "speed_mps = 0", "speed_mps"),
-        ("travel.toml", "sped_mps = 6", "sped_mps"),
+        ("travel.toml", "sped_mps = 6", "sped_mps is not known; did you mean speed_mps?"),
         ("crews.toml", "keenness = 2.0", "key keenness"),
         ("crews.toml", "keeness = 1.0", "did you mean keenness?"),
         ("crews.toml", "keenness = ", "not TOML"),
@@ -221,3 +222,14 @@ def test_a_server_that_answers_nothing_is_an_error(run: Run, tmp_path: Path, bro
         status, out, err = run(day, "--policy", "nearest", "--json", "--out", tmp_path / "out")
     assert (status, out) == (1, "")
     assert url in err and 'kind = "metric"' in err and len(err.splitlines()) == 1
+
+
+def test_a_policy_that_is_wrong_and_a_home_that_is_nowhere_are_named_with_the_way_out(run: Run, tmp_path: Path) -> None:
+    day = folder_of(tmp_path / "a", [crew("c")], [report("r", 0)], policy={"mode": "auction"})
+    status, _, err = run(day, "--out", tmp_path)
+    assert status == 1
+    assert "/features/0/properties/policy/mode" in err and "qiangdan zones check" in err
+    day = folder_of(tmp_path / "b", [crew("c"), crew("d").replace("z0", "z9")], [report("r", 0)])
+    status, out, err = run(day, "--policy", "nearest", "--json", "--out", tmp_path)
+    assert (status, json.loads(out)["unserved"]) == (0, 0)
+    assert "No zone of zones.geojson is the home_zone of d (z9)" in err and len(err.splitlines()) == 1
