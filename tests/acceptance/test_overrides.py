@@ -309,3 +309,21 @@ async def test_a_transfer_has_a_clock_until_it_comes_back(quick: City) -> None:
     back = await quick.override(order, "release")
     assert back["clocks"]["transfer"]["state"] == "met"
     assert (await quick.order(order))["transferred_to"] is None
+
+
+@pytest.mark.parametrize("action", ["release", "hold", "offer"])
+async def test_who_takes_a_transferred_order_back_ends_the_transfer(quick: City, action: str) -> None:
+    order = (await quick.report())["id"]
+    await quick.override(order, "transfer", to="市自来水公司")
+    back = await quick.override(order, action)
+    assert back["clocks"]["transfer"]["state"] == "met"
+    assert (await quick.order(order))["transferred_to"] is None
+
+
+async def test_a_second_transfer_has_a_clock_of_its_own_beside_the_first(quick: City) -> None:
+    order = (await quick.report())["id"]
+    await quick.override(order, "transfer", to="市自来水公司")
+    await quick.override(order, "release")
+    clocks = (await quick.override(order, "transfer", to="燃气公司"))["clocks"]
+    assert (clocks["transfer"]["state"], clocks["transfer#1"]["state"]) == ("running", "met")
+    assert clocks["transfer"]["started_at"] > clocks["transfer#1"]["started_at"]
