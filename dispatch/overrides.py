@@ -93,7 +93,7 @@ PAST = {
 
 
 class Desk(Struct, frozen=True):
-    """What an action may look at: the word itself, the city, its crews, the other order or the audit row concerned."""
+    """What an action may look at: the word itself, the city, its crews, other orders and the audit row concerned."""
 
     word: OverrideIn
     city: City
@@ -101,6 +101,7 @@ class Desk(Struct, frozen=True):
     tx: "Tx"
     other: Order | None = None
     before: Order | None = None
+    merged: Collection[str] = ()
 
 
 class Outcome(Struct, frozen=True):
@@ -146,7 +147,8 @@ async def override(
         raise NotFound(f"no crew {word.crew} in this city")
     if word.into is not None and word.into not in orders:
         raise NotFound(f"no order {word.into} in this city")
-    desk = Desk(word, city, crews, tx, other=orders.get(word.into or ""), before=before)
+    merged = await tx.orders.merged_into(order_id) if word.action == "cancel" else ()
+    desk = Desk(word, city, crews, tx, other=orders.get(word.into or ""), before=before, merged=merged)
     outcome = _DO[word.action](order, desk)
     changed = msgspec.structs.replace(outcome.order, version=order.version + 1)
     members = await _aftermath(tx, order, changed, word, locked)
@@ -313,6 +315,8 @@ def _transfer(order: Order, desk: Desk) -> Outcome:
 
 
 def _cancel(order: Order, desk: Desk) -> Outcome:
+    if desk.merged:
+        raise Impossible(f"{', '.join(desk.merged)} went into it, and nobody would come for them; unmerge them first")
     return Outcome(
         msgspec.structs.replace(
             order,

@@ -301,6 +301,15 @@ async def test_a_merged_order_names_what_it_went_into_and_comes_back(quick: City
     assert {clock["state"] for clock in back["clocks"].values()} == {"running"}
 
 
+async def test_an_order_that_others_were_merged_into_is_not_cancelled_over_their_heads(quick: City) -> None:
+    main, same = (await quick.report())["id"], (await quick.report())["id"]
+    await quick.override(same, "merge", into=main)
+    refused = await quick.call("POST", f"/orders/{main}/override", json={"action": "cancel", "reason": "test"})
+    assert same in assert_problem(refused, 409, "impossible")["detail"]
+    await quick.override(same, "unmerge")
+    assert (await quick.override(main, "cancel"))["state"] == "cancelled"
+
+
 async def test_a_transfer_has_a_clock_until_it_comes_back(quick: City) -> None:
     order = (await quick.report())["id"]
     moved = await quick.override(order, "transfer", to="市自来水公司")

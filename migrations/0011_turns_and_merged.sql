@@ -14,3 +14,5 @@ LANGUAGE sql STABLE AS $$
         SELECT FROM json_each(clocks) AS turn CROSS JOIN LATERAL clock_verdict(turn.value) AS v (verdict, took_s)
         WHERE turn.key LIKE name || '#%' AND v.verdict = 'breached')
 $$;
+
+CREATE INDEX orders_merged ON orders (city_id, merged_into) WHERE merged_into IS NOT NULL;
