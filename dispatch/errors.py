@@ -43,6 +43,18 @@ class DispatchError(Exception):
         self.extra: dict[str, Any] = extra or {}
         super().__init__(self.detail)
 
+    def document(self) -> dict[str, Any]:
+        """Return the problem document that a caller gets (RFC 9457)."""
+        document = {
+            "type": f"urn:qiangdan:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.extra,
+        }
+        return document | ({"errors": self.problems} if self.problems else {})
+
 
 class Invalid(DispatchError):
     """The input does not say what this action needs; see errors."""

@@ -4,22 +4,11 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from dispatch.http.routing import PREFIX, File, Route, Routes
+from dispatch.http.shapes import ProblemDocument
 
 _PARAMETER = re.compile(r"<(\w+):str>")
-
-
-class ProblemDocument(Struct, frozen=True):
-    """RFC 9457: what went wrong; `code` is stable, `errors` point at wrong fields."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[dict[str, str]] = []
 
 
 def openapi_document(routes: Routes) -> bytes:

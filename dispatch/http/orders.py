@@ -11,7 +11,7 @@ from dispatch.consequences import foresee
 from dispatch.crews import Candidate, Crew, candidates
 from dispatch.errors import DispatchError, Invalid, NotFound
 from dispatch.http.idempotency import once
-from dispatch.http.routing import Call, Page, Routes
+from dispatch.http.routing import Call, Page, Routes, encode
 from dispatch.http.shapes import (
     CandidateOut,
     CandidatePage,
@@ -24,6 +24,7 @@ from dispatch.http.shapes import (
     OrderQuery,
     OverrideResult,
     OverrideResults,
+    ProblemDocument,
     page_of,
 )
 from dispatch.orders import OPEN, State
@@ -179,11 +180,18 @@ async def post_overrides(call: Call) -> OverrideResults:
             async def step(tx: "Tx", order_id: str = item.order, word: OverrideIn = word) -> tuple[int, PublicOrder]:
                 return 200, await _override(call, tx, order_id, word)
 
-            status, order = await once(call.engine, call.key.part(str(n)), step)
-            results.append(OverrideResult(item.order, status, result=Raw(order)))
+            status, answer = await once(call.engine, call.key.part(str(n)), step)
         except DispatchError as error:
-            results.append(OverrideResult(item.order, error.status, code=error.code, detail=error.detail))
+            status, answer = error.status, encode(error.document())
+        results.append(_result(item.order, status, answer))
     return OverrideResults(results)
+
+
+def _result(order_id: str, status: int, answer: bytes) -> OverrideResult:
+    if status < 400:
+        return OverrideResult(order_id, status, result=Raw(answer))
+    problem = msgspec.json.decode(answer, type=ProblemDocument)
+    return OverrideResult(order_id, status, code=problem.code, detail=problem.detail)
 
 
 @routes.read("/events", roles=WATCHERS, query=EventQuery, answer=EventPage)

@@ -341,26 +341,19 @@ def _file(answer: File) -> HTTPResponse:
 
 
 def respond(status: int, answer: bytes) -> HTTPResponse:
-    """Return an answer, which is JSON already."""
-    return HTTPResponse(answer, status=status, content_type="application/json")
+    """Return an answer, which is JSON already: a problem document where the status is an error's."""
+    kind = "application/problem+json" if status >= 400 else "application/json"
+    return HTTPResponse(answer, status=status, content_type=kind)
 
 
 def problem(error: DispatchError) -> HTTPResponse:
     """Return an error as RFC 9457 asks."""
-    document = {
-        "type": f"urn:qiangdan:problem:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-        **error.extra,
-    }
-    if error.problems:
-        document["errors"] = error.problems
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.status == 503:
         headers["Retry-After"] = "2"
-    return HTTPResponse(encode(document), status=error.status, content_type="application/problem+json", headers=headers)
+    response = respond(error.status, encode(error.document()))
+    response.headers.extend(headers)
+    return response
 
 
 class Page(Struct, frozen=True):

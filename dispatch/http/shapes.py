@@ -10,7 +10,7 @@ from crew_client.protocol import Contact, PublicOrder
 from dispatch.access import IssuedToken
 from dispatch.consequences import Delay
 from dispatch.crews import Skill, ZoneId
-from dispatch.errors import Invalid
+from dispatch.errors import Invalid, Problem
 from dispatch.hub import CrewRow
 from dispatch.problems import instant
 from dispatch.zoning import Preview
@@ -18,6 +18,18 @@ from dispatch.zoning import Preview
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
 Seq = Annotated[int, Meta(ge=0, le=2**62)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ProblemDocument(Struct, frozen=True):
+    """RFC 9457: what went wrong; `code` is stable, `errors` point at wrong fields, `order` is the current one."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[Problem] = []
+    order: PublicOrder | None = None
 
 
 class CrewIn(Struct, frozen=True, forbid_unknown_fields=True):
