@@ -63,8 +63,8 @@ class Invalid(DispatchError):
 
     @classmethod
     def field(cls, pointer: str, detail: str) -> "Invalid":
-        """Return the error for one wrong field."""
-        return cls(f"{pointer}: {detail}", problems=(Problem(pointer, detail),))
+        """Return the error for one wrong field, or with no pointer for the whole body."""
+        return cls(f"{pointer or 'the body'}: {detail}", problems=(Problem(pointer, detail),))
 
 
 class Malformed(DispatchError):

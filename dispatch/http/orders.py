@@ -9,8 +9,9 @@ from ulid import ULID
 from crew_client.protocol import PublicOrder
 from dispatch.consequences import foresee
 from dispatch.crews import Candidate, Crew, candidates
-from dispatch.errors import DispatchError, Invalid, NotFound
+from dispatch.errors import DispatchError, Invalid, NotFound, Problem
 from dispatch.http.idempotency import once
+from dispatch.http.reading import read_item
 from dispatch.http.routing import Call, Page, Routes, encode
 from dispatch.http.shapes import (
     CandidateOut,
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 routes = Routes()
 WATCHERS: "frozenset[Role]" = frozenset({"dispatcher", "monitor"})
 DISPATCHER: "frozenset[Role]" = frozenset({"dispatcher"})
+
+
+MOST_OVERRIDES = 500
+"""How many orders one list may be about."""
 
 
 class OverrideItem(OverrideIn, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -166,32 +171,41 @@ async def _override(call: Call, tx: "Tx", order_id: str, word: OverrideIn) -> Pu
     return order.public()
 
 
-@routes.batch("POST", "/overrides", roles=DISPATCHER, body=list[OverrideItem], answer=OverrideResults)
+@routes.batch("POST", "/overrides", roles=DISPATCHER, items=OverrideItem, answer=OverrideResults)
 async def post_overrides(call: Call) -> OverrideResults:
     """Do a list of overrides, each by itself: one that fails leaves the others as they are."""
-    if len(call.body) > 500:
-        raise Invalid.field("/", "at most 500 overrides at once")
-    results = []
-    for n, item in enumerate(call.body):
+    if len(call.body) > MOST_OVERRIDES:
+        raise Invalid.field("", f"at most {MOST_OVERRIDES} overrides at once; send the rest in another list")
+    return OverrideResults([await _override_item(call, n, given) for n, given in enumerate(call.body)])
+
+
+async def _override_item(call: Call, n: int, given: Any) -> OverrideResult:
+    """Do the n-th override of a list, if it is one."""
+    order_id = given.get("order") if isinstance(given, dict) else None
+    try:
+        item = read_item(given, OverrideItem)
         word = OverrideIn(**{name: getattr(item, name) for name in OverrideIn.__struct_fields__})
-        try:
-            check(word)
+        check(word)
 
-            async def step(tx: "Tx", order_id: str = item.order, word: OverrideIn = word) -> tuple[int, PublicOrder]:
-                return 200, await _override(call, tx, order_id, word)
+        async def step(tx: "Tx") -> tuple[int, PublicOrder]:
+            return 200, await _override(call, tx, item.order, word)
 
-            status, answer = await once(call.engine, call.key.part(str(n)), step)
-        except DispatchError as error:
-            status, answer = error.status, encode(error.document())
-        results.append(_result(item.order, status, answer))
-    return OverrideResults(results)
-
-
-def _result(order_id: str, status: int, answer: bytes) -> OverrideResult:
+        status, answer = await once(call.engine, call.key.part(str(n)), step)
+    except DispatchError as error:
+        if error.status >= 500 and call.key.given:
+            raise  # which is not kept: the same list under its key goes on from here
+        status, answer = error.status, encode(error.document())
     if status < 400:
-        return OverrideResult(order_id, status, result=Raw(answer))
+        return OverrideResult(item.order, status, result=Raw(answer))
     problem = msgspec.json.decode(answer, type=ProblemDocument)
-    return OverrideResult(order_id, status, code=problem.code, detail=problem.detail)
+    return OverrideResult(
+        order_id if isinstance(order_id, str) else "",
+        status,
+        code=problem.code,
+        detail=problem.detail,
+        current=problem.order,
+        errors=tuple(Problem(f"/{n}{wrong.pointer}", wrong.detail) for wrong in problem.errors),
+    )
 
 
 @routes.read("/events", roles=WATCHERS, query=EventQuery, answer=EventPage)

@@ -1,7 +1,7 @@
 """From bytes to checked values: every wrong input becomes an error that names the field."""
 
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,16 +21,35 @@ def read_json(body: bytes, kind: type[T]) -> T:
     Refused by name too: what JSON or the database cannot hold (NaN, NUL, halves of surrogate pairs), and nesting
     that some later reader could not follow.
     """
-    try:
-        value = msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise _invalid([problem_of(error)]) from None
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _unreadable(body, error) from None
+    value = _decode(body, kind)
     suspect = b"\\u0000" in body or body.count(b"[") + body.count(b"{") > MAX_DEPTH
     if suspect and (problems := unfit_values(msgspec.json.decode(body))):
         raise _invalid(problems)
     return value
+
+
+def read_list(body: bytes) -> list[Any]:
+    """Return the items of a body as they came, for `read_item`; raise as `read_json` where it is no list."""
+    return _decode(body, list[Any])
+
+
+def read_item(given: Any, kind: type[T]) -> T:
+    """Return an item of a list as a value of `kind`; raise `Invalid` with a pointer within it, as `read_json` does."""
+    if problems := unfit_values(given):
+        raise _invalid(problems)
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid([problem_of(error)]) from None
+
+
+def _decode(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid([problem_of(error)]) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _unreadable(body, error) from None
 
 
 def _invalid(problems: list[Problem]) -> Invalid:

@@ -20,7 +20,7 @@ from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
 from dispatch.errors import DispatchError, Forbidden, TooLarge, Unauthenticated
 from dispatch.http.idempotency import Key, once, once_in_parts, read_key
-from dispatch.http.reading import malformed, read_json, read_query
+from dispatch.http.reading import malformed, read_json, read_list, read_query
 from dispatch.logs import logger
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ Commander = Callable[[Call, "Tx"], Coroutine[Any, Any, tuple[int, Any]]]
 class Route(Struct, frozen=True, kw_only=True):
     """One route: `roles` may use it; `body`, `query`, `answer` go in and out; a `secret` answer is not kept.
 
+    Where `items` is given the body is a list, taken as it came, whose items the route reads and answers one by one.
     `takes` is the content type of a body that is taken as bytes, `gives` are those of the answer: beside JSON, files
     to be kept. An `opener` needs no token: it gets the engine and the body.
     """
@@ -106,6 +107,7 @@ class Route(Struct, frozen=True, kw_only=True):
     roles: frozenset[Role]
     summary: str
     body: Any = None
+    items: Any = None
     query: type[Struct] = NoQuery
     answer: Any = None
     gives: tuple[str, ...] = ("application/json",)
@@ -265,10 +267,10 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     args = request.get_args(keep_blank_values=True)
     call.query = read_query({name: args.getlist(name) for name in args}, route.query)
     call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
-    if route.body is not None and route.body is not bytes:
+    if route.items is not None or route.body not in (None, bytes):
         if not call.raw:
             raise malformed("this route needs one")
-        call.body = read_json(call.raw, route.body)
+        call.body = read_list(call.raw) if route.items is not None else read_json(call.raw, route.body)
     if route.method == "GET" and route.reader is not None:
         answer = await route.reader(call)
         if isinstance(answer, File):

@@ -196,13 +196,19 @@ class CandidatePage(Struct, frozen=True):
 
 
 class OverrideResult(Struct, frozen=True, omit_defaults=True):
-    """What became of one override of a list: the order in `result`, or the problem."""
+    """What became of one override of a list: the order in `result`, or the problem.
+
+    `order` is the one that the item named, empty where it named none; `current` is that order as it is now, where the
+    item's version was an older one. `errors` point into the list.
+    """
 
     order: str
     status: int
     result: Raw | None = None
     code: str | None = None
     detail: str | None = None
+    current: PublicOrder | None = None
+    errors: tuple[Problem, ...] = ()
 
 
 class OverrideResults(Struct, frozen=True):

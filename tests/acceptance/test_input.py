@@ -133,11 +133,10 @@ BODIES = [(m, r) for m, r in ROUTES if m == "POST" and not r.endswith(NO_JSON)]
 @pytest.mark.parametrize(("method", "route"), BODIES)
 async def test_every_route_with_a_body_refuses_what_it_does_not_know(city: City, method: str, route: str) -> None:
     path = (await Things.of(city)).path(route)
-    first = {"unheard_of": 1}
-    body = [first] if route == "/overrides" else first
-    answer = await city.call(method, path, json=body)
-    assert_problem(answer, 422, "invalid")
-    assert answer.json()["errors"]
+    if route != "/overrides":  # which answers item by item: test_overrides.py
+        answer = await city.call(method, path, json={"unheard_of": 1})
+        assert_problem(answer, 422, "invalid")
+        assert answer.json()["errors"]
     for raw in (b"", b"\xff", b"]"):
         assert_problem(await post_raw(city, path, raw), 400, "malformed", "")
     for raw in (b"{", b"[[" * 3000, b'{"a":' * 5000):
