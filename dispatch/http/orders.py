@@ -10,6 +10,7 @@ from crew_client.protocol import PublicOrder
 from dispatch.consequences import foresee
 from dispatch.crews import Candidate, Crew, candidates
 from dispatch.errors import DispatchError, Invalid, NotFound, Problem
+from dispatch.http.cursors import cursor_of, page_of, read_cursor
 from dispatch.http.idempotency import once
 from dispatch.http.reading import read_item
 from dispatch.http.routing import Call, Page, Routes, encode
@@ -26,7 +27,6 @@ from dispatch.http.shapes import (
     OverrideResult,
     OverrideResults,
     ProblemDocument,
-    page_of,
 )
 from dispatch.orders import OPEN, State
 from dispatch.overrides import OverrideIn, check, override
@@ -63,11 +63,12 @@ async def list_orders(call: Call) -> Page:
     for state in states or []:
         if state not in set(State):
             raise Invalid.field("/state", f"{state!r} is no state; the states are {', '.join(sorted(State))}")
+    (after,) = read_cursor("orders", query.cursor, tuple[str]) or (None,)
     asked = ORDERS["list_open_orders" if states and OPEN.issuperset(states) else "list_orders"]
     async with call.engine.db.connection() as conn:
-        rows = await conn.fetch(asked, call.city, states, query.zone, query.crew, query.cursor, query.limit + 1)
+        rows = await conn.fetch(asked, call.city, states, query.zone, query.crew, after, query.limit + 1)
     orders = [order_of(row).public() for row in rows[: query.limit]]
-    return Page(orders, orders[-1].id if len(rows) > query.limit else None)
+    return Page(orders, cursor_of("orders", orders[-1].id) if len(rows) > query.limit else None)
 
 
 @routes.read("/orders/<order_id:str>", roles=WATCHERS, answer=OrderDetail)
@@ -131,7 +132,7 @@ async def get_candidates(call: Call) -> Page:
         travel=call.mirror.city.travel_at(call.engine.now()),
         zones=order.offer.zones if order.offer else None,
     )
-    page, after = page_of(ranked, call.query)
+    page, after = page_of("candidates", ranked, call.query)
     by_id = {crew.id: crew for crew in crews}
     return Page([_candidate(call, order.public(), by_id[one.crew], one) for one in page], after)
 

@@ -1,6 +1,5 @@
 """What goes in and out of routes beside the structs of the steps; the published OpenAPI document shows these."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from crew_client.protocol import Contact, PublicOrder
 from dispatch.access import IssuedToken
 from dispatch.consequences import Delay
 from dispatch.crews import Skill, ZoneId
-from dispatch.errors import Invalid, Problem
+from dispatch.errors import Problem
 from dispatch.hub import CrewRow
 from dispatch.problems import instant
 from dispatch.zoning import Preview
@@ -362,12 +361,3 @@ class ClockQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def aware(moment: datetime | None, name: str) -> datetime | None:
     """Return the time in UTC; raise `Invalid` where it has no offset."""
     return None if moment is None else instant(moment, f"/{name}")
-
-
-def page_of(rows: Sequence[Any], query: Any) -> tuple[list[Any], str | None]:
-    """Return the page of a short list that `limit` and `cursor` ask for, and the cursor of the next."""
-    cursor = query.cursor or "0"
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
-        raise Invalid.field("/cursor", "is not one that this list gave")
-    end = int(cursor) + query.limit
-    return list(rows[int(cursor) : end]), str(end) if end < len(rows) else None
