@@ -95,7 +95,7 @@ async def post_acknowledge(call: Call, tx: "Tx") -> tuple[int, AlarmOut]:
     await acknowledge(tx, order_id, seen, note_id=str(ULID()), actor=call.identity.actor)
     deadline = instant(seen.deadline, "/deadline")
     nothing = (None, None, None, None)
-    rows = await tx.conn.fetch(WALLBOARD["alarms"], tx.city_id, seen.kind, None, None, *nothing, order_id, 500, None)
+    rows = await tx.conn.fetch(WALLBOARD["alarms"], tx.city_id, seen.alarm, None, None, *nothing, order_id, 500, None)
     return 200, alarm_of(next(row for row in rows if (row["clock"], row["deadline"]) == (seen.clock, deadline)))
 
 

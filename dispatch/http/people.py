@@ -46,9 +46,9 @@ async def post_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
     crew = Crew(
         id=f"c{ULID()}",
         name=given.name,
-        skills=tuple(dict.fromkeys(given.skills)),
+        skills=tuple(dict.fromkeys(given.skills or ())),
         home_zone=given.home_zone,
-        capacity=given.capacity,
+        capacity=given.capacity or 1,
     )
     await add_crew(tx, crew, actor=call.identity.actor)
     return 201, _shown(crew, None)

@@ -35,9 +35,9 @@ class CrewIn(Struct, frozen=True, forbid_unknown_fields=True):
     """A crew to be: `capacity` is how many orders it may hold at once."""
 
     name: Name
-    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] = ()
+    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] | None = ()
     home_zone: ZoneId | None = None
-    capacity: Annotated[int, Meta(ge=1, le=1000)] = 1
+    capacity: Annotated[int, Meta(ge=1, le=1000)] | None = 1
 
 
 class CrewOut(CrewRow, frozen=True, kw_only=True):

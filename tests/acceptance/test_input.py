@@ -76,6 +76,33 @@ async def test_a_wrong_field_is_named(city: City, fields: dict[str, Any], pointe
     assert (await city.get("/orders"))["items"] == []
 
 
+async def test_null_is_taken_for_what_may_be_left_out(city: City) -> None:
+    lon, lat = centre(0)
+    optional = ("description", "severity", "contact", "address", "external_id", "reported_at", "required_skills")
+    absent: dict[str, Any] = dict.fromkeys(optional)
+    order = (await city.post("/reports", {**REPORT, **absent, "location": {"lon": lon, "lat": lat, "crs": None}}))[
+        "order"
+    ]
+    assert (order["location"], order["severity"]) == ({"lon": lon, "lat": lat}, 3)
+    contact = {"name": None, "phone": None}
+    await city.post("/reports", {**REPORT, "location": None, "contact": contact})
+    crew = await city.post("/crews", {"name": "一班", "skills": None, "home_zone": None, "capacity": None})
+    assert (crew["skills"], crew["home_zone"], crew["capacity"]) == ([], None, 1)
+    change = {"name": None, "skills": None, "capacity": None, "zones_lent": None}
+    same = await city.call("PATCH", f"/crews/{crew['id']}", json=change)
+    assert {**same.json(), "position_age_s": None} == crew
+    word = {"action": "move", "reason": "x", "location": {"lon": lon, "lat": lat, "crs": None}}
+    absent = dict.fromkeys(("version", "crew", "severity", "into", "to", "pause_reason"))
+    await city.post(f"/orders/{order['id']}/override", {**word, **absent}, expect=200)
+    missed = await city.call(
+        "POST",
+        f"/orders/{order['id']}/acknowledge",
+        json={"clock": "arrival", "deadline": "2026-01-15T08:00:00+08:00", "kind": None, "note": None},
+    )
+    assert_problem(missed, 409, "impossible")
+    assert (await city.call("POST", f"/crews/{crew['id']}/tokens/revoke", json={"token": None})).status_code == 200
+
+
 @pytest.mark.parametrize("missing", ["channel", "category"])
 async def test_a_missing_field_is_named(city: City, missing: str) -> None:
     body = {name: value for name, value in REPORT.items() if name != missing}

@@ -138,9 +138,9 @@ export interface LocateOut {
  */
 export interface CrewIn {
   name: string;
-  skills?: string[];
+  skills?: string[] | null;
   home_zone?: string | null;
-  capacity?: number;
+  capacity?: number | null;
 }
 /**
  * A crew with what it does and where it is; `position_age_s` is the age of the last fix in seconds.
@@ -161,14 +161,16 @@ export interface CrewOut {
   score: number;
 }
 /**
- * What to change about a crew; what is left out stays as it is. `zones_lent` replaces the list of before.
+ * What to change about a crew; what is left out, or null, stays as it is. `zones_lent` replaces the list of before.
+ *
+ *     A `home_zone` of null takes the crew out of every zone.
  */
 export interface CrewChange {
-  name?: string;
-  skills?: string[];
+  name?: string | null;
+  skills?: string[] | null;
   home_zone?: string | null;
-  capacity?: number;
-  zones_lent?: string[];
+  capacity?: number | null;
+  zones_lent?: string[] | null;
 }
 /**
  * A dispatcher's word on a crew's shift; the reason is kept, and told to the crew.
@@ -310,7 +312,7 @@ export interface ReportIn {
   location?: ReportedPlace | null;
   external_id?: string | null;
   reported_at?: string | null;
-  required_skills?: string[];
+  required_skills?: string[] | null;
 }
 /**
  * Whom to call. Kept with the order and told to the crew that holds it, never to the log.
@@ -325,7 +327,7 @@ export interface ContactIn {
 export interface ReportedPlace {
   lon: number;
   lat: number;
-  crs?: "bd09" | "gcj02" | "wgs84";
+  crs?: ("bd09" | "gcj02" | "wgs84") | null;
 }
 /**
  * A report as it was taken, and its order.
@@ -493,7 +495,7 @@ export interface OverrideIn {
 export interface Place {
   lon: number;
   lat: number;
-  crs?: "bd09" | "gcj02" | "wgs84";
+  crs?: ("bd09" | "gcj02" | "wgs84") | null;
 }
 /**
  * An override of a list, with the order that it is about.
@@ -789,7 +791,7 @@ export interface AlarmNote {
 export interface AcknowledgeIn {
   clock: "arrival" | "call_back" | "hand_down" | "resolve" | "transfer";
   deadline: string;
-  kind?: "at_risk" | "breached";
+  kind?: ("at_risk" | "breached") | null;
   note?: string | null;
 }
 /**
