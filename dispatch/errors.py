@@ -4,6 +4,8 @@
     ├── Invalid            422  invalid             a field is wrong; `problems` point at it
     ├── Malformed          400  malformed           not the JSON (or the parameters) of this route
     ├── TooLarge           413  too_large           body over the limit
+    ├── HeadersTooLarge    431  headers_too_large   the request's line and headers over the limit
+    ├── EncodedBody        415  encoded_body        a body that is packed (Content-Encoding)
     ├── KeyReused          422  key_reused          one Idempotency-Key, two bodies
     ├── Unauthenticated    401  unauthenticated     no token, or one that is not known
     ├── Forbidden          403  forbidden           the token's role may not do this
@@ -77,6 +79,18 @@ class TooLarge(DispatchError):
     """The body is larger than this route takes."""
 
     code, status, title = "too_large", 413, "Body too large"
+
+
+class HeadersTooLarge(DispatchError):
+    """The request's address and headers are larger than this server takes; send fewer or shorter ones."""
+
+    code, status, title = "headers_too_large", 431, "Headers too large"
+
+
+class EncodedBody(DispatchError):
+    """The body is packed; send it as it is, without Content-Encoding."""
+
+    code, status, title = "encoded_body", 415, "Body is packed"
 
 
 class KeyReused(DispatchError):

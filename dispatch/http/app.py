@@ -201,7 +201,8 @@ def _mount_errors(app: App, routes: Routes) -> None:
             response.headers["Allow"] = ", ".join(allowed)
             return response
         if isinstance(error, PayloadTooLarge):
-            return problem(errors.TooLarge())
+            # Sanic has one error for both, and tells them apart in words.
+            return problem(errors.HeadersTooLarge() if "header" in str(error) else errors.TooLarge())
         if isinstance(error, SanicException) and error.status_code < 500:
             if error.status_code == 413:
                 return problem(errors.TooLarge())

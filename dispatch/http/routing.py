@@ -18,7 +18,7 @@ from sanic.exceptions import SanicException
 
 from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
-from dispatch.errors import DispatchError, Forbidden, TooLarge, Unauthenticated
+from dispatch.errors import DispatchError, EncodedBody, Forbidden, TooLarge, Unauthenticated
 from dispatch.http.idempotency import Key, once, once_in_parts, read_key
 from dispatch.http.reading import malformed, read_json, read_list, read_query
 from dispatch.logs import logger
@@ -307,6 +307,9 @@ async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
 
 async def _read_body(request: Request, limit: int) -> bytes:
     """Return the body, of which no more than `limit` is ever kept; the server throws away what is over."""
+    packed = request.headers.get("content-encoding", "identity").strip()
+    if packed.lower() not in ("identity", ""):
+        raise EncodedBody(f"the body says Content-Encoding: {plain(packed)}; send it as it is, without that header")
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise TooLarge(f"the body has {announced} bytes, this route takes {limit}")
@@ -334,7 +337,12 @@ def origin_of(request: Request) -> str:
     """
     scheme = request.headers.get("x-forwarded-proto") or request.scheme
     host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
-    return f"{scheme}://{host}".encode(errors="replace").decode()
+    return plain(f"{scheme}://{host}")
+
+
+def plain(text: str) -> str:
+    """Return a header's text with its bytes that are no characters replaced."""
+    return text.encode(errors="replace").decode()
 
 
 def _file(answer: File) -> HTTPResponse:

@@ -1,6 +1,7 @@
 """Bad input: a problem document that names the field, never a 500, never a dropped connection."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -255,6 +256,67 @@ async def test_zones_may_have_32_mebibytes_and_no_byte_more(city: City) -> None:
 )
 async def test_a_wrong_query_parameter_is_named(city: City, path: str, query: dict[str, str], pointer: str) -> None:
     assert_problem(await city.call("GET", path, params=query), 422, "invalid", pointer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "choices"),
+    [
+        ("POST", "/users", {"name": "甲", "role": "boss"}, "admin dispatcher monitor intake"),
+        ("POST", "/reports", {**REPORT, "location": {"lon": 1, "lat": 1, "crs": "x"}}, "wgs84 gcj02 bd09"),
+        (
+            "POST",
+            "/orders/x/override",
+            {"action": "dance", "reason": "x"},
+            "assign revoke hold release offer move undo",
+        ),
+        (
+            "POST",
+            "/orders/x/override",
+            {"action": "pause", "reason": "x", "pause_reason": "x"},
+            "resident_absent waiting_part waiting_utility",
+        ),
+        ("GET", "/sla/clocks", {"state": "lost"}, "running at_risk breached met paused"),
+        ("GET", "/zones/locate", {"lon": "1", "lat": "1", "crs": "x"}, "wgs84 gcj02 bd09"),
+    ],
+)
+async def test_a_wrong_choice_is_told_the_right_ones(
+    city: City, method: str, path: str, given: dict[str, Any], choices: str
+) -> None:
+    sent: dict[str, Any] = {"params": given} if method == "GET" else {"json": given}
+    document = assert_problem(await city.call(method, path, **sent), 422, "invalid")
+    assert set(choices.split()) <= set(document["errors"][0]["detail"].replace(",", "").split())
+
+
+async def test_a_wrong_mode_of_a_zone_is_told_the_right_ones(city: City) -> None:
+    answer = await city.call("PUT", "/zones", json=usual_map({"mode": "lottery"}))
+    assert answer.status_code == 422
+    assert "first" in answer.text and "sealed" in answer.text
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-01-01T00:00:00+08:00", "2026-01-01T00:00:00.5+0800", "2026-01-01 00:00:00+08:00"]
+)
+async def test_a_plus_that_nobody_escaped_is_one(city: City, moment: str) -> None:
+    answer = await city.call("GET", f"/sla/summary?from={moment}")
+    assert answer.status_code == 200, answer.text
+    assert_problem(await city.call("GET", "/sla/summary?from=2026-01-01+00:00:00"), 422, "invalid", "/from")
+
+
+async def test_too_large_headers_are_called_so(city: City) -> None:
+    document = assert_problem(
+        await city.call("GET", "/zones", headers={"X-Much": "x" * 20_000}), 431, "headers_too_large"
+    )
+    assert "header" in document["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP", "deflate, gzip"])
+async def test_a_packed_body_is_refused_with_the_way_out(city: City, encoding: str) -> None:
+    packed = gzip.compress(json.dumps(REPORT).encode())
+    answer = await city.call("POST", "/reports", content=packed, headers={"Content-Encoding": encoding})
+    document = assert_problem(answer, 415, "encoded_body")
+    assert encoding in document["detail"] and "without" in document["detail"]
+    answer = await city.call("POST", "/reports", json=REPORT, headers={"Content-Encoding": "identity"})
+    assert answer.status_code == 201
 
 
 async def test_a_query_parameter_given_twice_is_refused(city: City) -> None:
