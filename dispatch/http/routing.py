@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 App: TypeAlias = "Sanic[Any, Any]"
 PREFIX = "/api/v1"
+LOOK = ("GET", "HEAD")
+"""The methods of what can be looked at: HEAD is answered as GET, without the body."""
 SMALL = 1024 * 1024
 LARGE = 32 * 1024 * 1024
 log = logger("http")
@@ -139,7 +141,8 @@ class Routes:
     def methods_of(self, path: str) -> list[str]:
         """Return the methods that a requested path knows, sorted."""
         steps = path.removeprefix(PREFIX).split("/")
-        return sorted({route.method for route in self.table if _matches(route.path.split("/"), steps)})
+        known = {route.method for route in self.table if _matches(route.path.split("/"), steps)}
+        return sorted(known | set(LOOK if "GET" in known else ()))
 
     def read(self, path: str, *, roles: frozenset[Role] = EVERY_ROLE, **more: Any) -> Callable[[Reader], Reader]:
         """Add a GET route; the handler's first line is its summary."""
@@ -189,9 +192,10 @@ def mount(app: App, engine: "Engine", routes: Routes) -> None:
     """Serve the routes under `/api/v1`."""
     for route in routes.table:
         has_body = route.method != "GET"
-        app.route(
-            PREFIX + route.path, methods=[route.method], name=route.name, stream=has_body, ignore_body=not has_body
-        )(_handler(engine, route))
+        methods = [route.method] if has_body else LOOK
+        app.route(PREFIX + route.path, methods=methods, name=route.name, stream=has_body, ignore_body=not has_body)(
+            _handler(engine, route)
+        )
 
 
 def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | None]]:
@@ -236,8 +240,9 @@ async def _send(request: Request, download: Download) -> None:
         assert response is not None
         try:
             await response.send(first)
-            async for part in parts:
-                await response.send(part)
+            if request.method != "HEAD":
+                async for part in parts:
+                    await response.send(part)
         except Exception:
             log.exception("a download broke off", file=download.file_name)
             if request.transport is not None:

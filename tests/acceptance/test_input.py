@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.acceptance.city import City, centre, usual_map
-from tests.acceptance.test_roles import ROUTES, Things
+from tests.acceptance.test_roles import QUERY, ROUTES, Things
 
 REPORT = {"channel": "wechat", "category": "no_heat"}
 MIB = 1024 * 1024
@@ -338,13 +338,56 @@ async def test_an_unknown_path_is_a_problem_document(city: City, path: str) -> N
 
 
 async def test_a_wrong_method_is_a_problem_document(city: City) -> None:
-    known = {(m, r) for m, r in ROUTES}
-    for route in {r for _, r in known}:
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
-            if (method, route) not in known:
+    for route, known in METHODS.items():
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            if method not in known:
                 answer = await city.call(method, route.format("x"))
                 assert_problem(answer, 405, "method_not_allowed")
-                assert answer.headers["allow"]
+                assert set(answer.headers["allow"].split(", ")) == known
+                if method == "GET":
+                    assert (await city.http.head(f"/api/v1{route.format('x')}")).status_code == 405
+
+
+METHODS: dict[str, set[str]] = {}
+for one, of in ROUTES:
+    METHODS.setdefault(of, {"OPTIONS"}).update({"GET", "HEAD"} if one == "GET" else {one})
+
+
+async def test_options_tell_what_a_route_knows_without_a_token(city: City) -> None:
+    asked = {f"/api/v1{route.format('x')}": known for route, known in METHODS.items()}
+    for page in ("/healthz", "/metrics", "/openapi.json", "/console"):
+        asked[page] = {"GET", "HEAD", "OPTIONS"}
+    for path, known in asked.items():
+        answer = await city.http.options(path)
+        assert (answer.status_code, answer.content) == (204, b""), path
+        assert set(answer.headers["allow"].split(", ")) == known, path
+    assert (await city.http.options("/api/v1/nothing")).status_code == 404
+
+
+LOOKS = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/asyncapi.json",
+    "/basemap.json",
+    "/demo.json",
+    "/console",
+]
+
+
+async def test_head_is_get_without_the_body(city: City) -> None:
+    things = await Things.of(city)
+    shown = {f"/api/v1{things.path(route)}": QUERY.get(route, {}) for method, route in ROUTES if method == "GET"}
+    for path, query in {**shown, **{page: {} for page in LOOKS}}.items():
+        role = (await city.crew()).token if path.endswith("/me/day") else city.tokens["admin"]
+        headers = {"Authorization": f"Bearer {role}"}
+        whole = await city.http.get(path, params=query, headers=headers)
+        head = await city.http.head(path, params=query, headers=headers)
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+        assert head.status_code in (200, 204, 503 if path == "/console" else 200), path  # 503: pages that nobody built
+        assert head.headers.get("content-type") == whole.headers.get("content-type"), path
+    assert (await city.http.head("/api/v1/orders")).status_code == 401
 
 
 async def each(texts: list[str], do: Callable[[int, str], Awaitable[None]]) -> None:
