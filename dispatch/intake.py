@@ -39,11 +39,11 @@ class Place(Struct, frozen=True, forbid_unknown_fields=True):
 
     lon: Annotated[float, Meta(ge=-180, le=180)]
     lat: Annotated[float, Meta(ge=-90, le=90)]
-    crs: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+    crs: Literal["wgs84", "gcj02", "bd09"] | None = "wgs84"
 
     def location(self) -> Location:
         """Return the place in WGS-84."""
-        lon, lat = to_wgs84(self.lon, self.lat, self.crs)
+        lon, lat = to_wgs84(self.lon, self.lat, self.crs or "wgs84")
         return Location(round(lon, 7), round(lat, 7))
 
 
@@ -52,7 +52,7 @@ class ReportedPlace(Struct, frozen=True, forbid_unknown_fields=True):
 
     lon: float
     lat: float
-    crs: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+    crs: Literal["wgs84", "gcj02", "bd09"] | None = "wgs84"
 
     def location(self) -> Location | None:
         """Return the place in WGS-84, None where the numbers are no place."""
@@ -80,7 +80,7 @@ class ReportIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     location: ReportedPlace | None = None
     external_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     reported_at: datetime | None = None
-    required_skills: Annotated[tuple[Skill, ...], Meta(max_length=32)] = ()
+    required_skills: Annotated[tuple[Skill, ...], Meta(max_length=32)] | None = ()
 
 
 class Taken(Struct, frozen=True):
@@ -133,7 +133,7 @@ def new_order(report: ReportIn, order_id: str, city: City, now: datetime) -> Ord
         severity=severity,
         location=place,
         address=report.address,
-        required_skills=tuple(dict.fromkeys(report.required_skills)),
+        required_skills=tuple(dict.fromkeys(report.required_skills or ())),
         crew=None,
         claimed_by=None,
         reported_at=min(reported_at, now),
