@@ -158,6 +158,23 @@ def offered(order: Order, to: Collection[Candidate]) -> dict[str, Any]:
     }
 
 
+async def everybody_answered(tx: "Tx", order: Order, city: City) -> bool:
+    """Return whether nobody is left whose answer an order's sealed window waits for.
+
+    Beside those who were offered it these are the crews that may grab it and were not asked yet: an engine opens an
+    offer to the crews that it knows of, and hears a moment later of one that another engine has located.
+    """
+    answered = await tx.orders.answered(order)
+    offered = await tx.orders.offered(order)
+    if order.offer is None or not offered <= answered:
+        return False
+    unasked = await tx.crews.eligible(order, but=offered | answered)
+    if not unasked:
+        return True
+    etas = arrivals(order.location, unasked, city.travel_at(tx.now))
+    return not circle(order, order.offer, unasked, city, now=tx.now, etas=etas)
+
+
 async def announce(tx: "Tx", order: Order, to: Collection[Candidate], *, actor: str, **members: Any) -> None:
     """Write the first circle of an opened order, and the event that tells it."""
     await tx.orders.add_round(order, to)
