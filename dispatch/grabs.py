@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dispatch.store import Tx
 
 BID: Literal["bid"] = "bid"
+NOBODY: Mapping[str, Crew] = {}
 
 
 class Ask(Struct, frozen=True):
@@ -210,10 +211,13 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     )
 
 
-async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False) -> Judged:
+async def judge_batch(
+    tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False, seen: Mapping[str, Crew] = NOBODY
+) -> Judged:
     """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once. Of several grabs of a `first` order the first in the batch wins.
+    `seen` are crews as the engine's memory has them: their newest fixes are there before they are written.
     `fresh` says that the messages are likely new: whether they are is then seen when their verdicts are written, and
     where one is not, `TryAgain` is raised and nothing was done. Ask again without it.
     """
@@ -239,7 +243,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
         verdict = ask.refused or judge(order, crew)
         eta = distance = None
         if verdict in ("won", BID) and order is not None and crew is not None:
-            eta, distance = arrival(order.location, crew, travel)
+            eta, distance = arrival(order.location, crew.placed_as(seen.get(crew.id)), travel)
             if verdict == BID:
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]

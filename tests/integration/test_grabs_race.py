@@ -209,6 +209,26 @@ async def test_who_is_not_near_enough_to_be_asked_keeps_no_window_open(database:
         assert (await town.order(order)).crew == "near"
 
 
+@pytest.mark.parametrize("policy", [FIRST, SEALED], ids=["first", "sealed"])
+async def test_a_grab_is_judged_by_where_the_crew_was_as_it_grabbed(database: str, policy: GrabPolicy) -> None:
+    async with two_engines(database, policy) as engines:
+        town, engine = engines.town, engines.pair[0]
+        await town.hire("crew", 0)
+        await engines.caught_up()
+        await engine.crews.set_shift("town", "crew", True)
+        lon, lat = centre(0)
+        for away in (0.01, 0.0):
+            now = engine.now()
+            await engine.crews.hear_position("town", Fix("crew", lon, lat + away, 5.0, device_at=now, received_at=now))
+        order = await town.report(0)
+        await engines.caught_up()
+        if policy is FIRST:  # not straight from memory alone
+            engines.desks[0].mirror.orders[order].offered.clear()
+        await engines.ask(0, "crew", "g1", order)
+        [bid] = await town.fetch("SELECT eta_s, distance_m FROM crew_grab WHERE city_id = $1")
+        assert (bid["eta_s"], bid["distance_m"]) == (0, 0)
+
+
 async def report_at(engine: Engine, town: Town) -> str:
     """Take a report at an engine, which opens it to the crews that it knows of."""
     mirror = engine.desks[town.id].mirror
