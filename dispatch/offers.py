@@ -14,7 +14,7 @@ ring (`Terms.due_at`), and the moment when the machine takes over (`Terms.assign
 import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -34,7 +34,26 @@ CAUTIOUS = 0.9
 """The machine counts on travel times that this share of the trips do not exceed."""
 
 
-def window_end(terms: Terms, now: datetime) -> datetime:
+class Windows(Protocol):
+    """What says when an offer's sealed windows end."""
+
+    @property
+    def mode(self) -> str:
+        """`first` or `sealed`."""
+        ...
+
+    @property
+    def closes_at(self) -> datetime:
+        """When a window ended, or ends."""
+        ...
+
+    @property
+    def window_s(self) -> float:
+        """How long each lasts."""
+        ...
+
+
+def window_end(terms: Windows, now: datetime) -> datetime:
     """Return when the sealed window that `now` falls into ends; in mode `first`, when the machine takes over."""
     if terms.mode == "first" or terms.closes_at > now or terms.window_s <= 0:
         return terms.closes_at
