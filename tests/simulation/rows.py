@@ -161,6 +161,10 @@ class LockingCrews(MemoryCrews):
         await self._tx.statement()
         return await super().find(crew_ids)
 
+    async def eligible(self, order: Order, *, but: Collection[str]) -> list[Crew]:
+        await self._tx.statement()
+        return await super().eligible(order, but=but)
+
     async def lock(self, crew_ids: Sequence[str]) -> dict[str, Crew]:
         await self._tx.statement(*map(crew_row, sorted(set(crew_ids))))
         return await MemoryCrews.find(self, crew_ids)
