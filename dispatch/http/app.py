@@ -19,7 +19,7 @@ from dispatch.http.crew_socket import CrewSession
 from dispatch.http.heads import Head, write_readably
 from dispatch.http.openapi import openapi_document
 from dispatch.http.pages import mount_pages
-from dispatch.http.routing import App, Routes, bearer, mount, problem
+from dispatch.http.routing import LOOK, App, Routes, bearer, mount, problem
 from dispatch.http.session import Session, Watch
 from dispatch.logs import logger
 
@@ -115,11 +115,11 @@ async def drain(engine: "Engine") -> None:
 def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
     openapi, asyncapi = openapi_document(routes), asyncapi_document()
 
-    @app.get("/healthz")
+    @app.route("/healthz", methods=LOOK)
     async def healthz(_request: Request) -> HTTPResponse:
         return json({"status": "ok", "draining": engine.draining})
 
-    @app.get("/readyz")
+    @app.route("/readyz", methods=LOOK)
     async def readyz(_request: Request) -> HTTPResponse:
         try:
             if engine.draining:
@@ -132,15 +132,15 @@ def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
             return problem(error)
         return json({"status": "ready"})
 
-    @app.get("/metrics")
+    @app.route("/metrics", methods=LOOK)
     async def metrics(_request: Request) -> HTTPResponse:
         return raw(engine.metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/openapi.json")
+    @app.route("/openapi.json", methods=LOOK)
     async def openapi_json(_request: Request) -> HTTPResponse:
         return raw(openapi, content_type="application/json")
 
-    @app.get("/asyncapi.json")
+    @app.route("/asyncapi.json", methods=LOOK)
     async def asyncapi_json(_request: Request) -> HTTPResponse:
         return raw(asyncapi, content_type="application/json")
 
@@ -195,13 +195,15 @@ def _mount_errors(app: App, routes: Routes) -> None:
         if isinstance(error, NotFound):
             return problem(errors.NotFound(f"there is no {request.path} here"))
         if isinstance(error, MethodNotAllowed):
-            response = problem(errors.MethodNotAllowed())
             # Sanic forgets the methods of a route that has others below it.
-            allowed = sorted(error.allowed_methods or ()) or routes.methods_of(request.path)
-            response.headers["Allow"] = ", ".join(allowed)
+            allowed = {*(error.allowed_methods or routes.methods_of(request.path)), "OPTIONS"}
+            only_asked = request.method == "OPTIONS"
+            response = HTTPResponse(status=204) if only_asked else problem(errors.MethodNotAllowed())
+            response.headers["Allow"] = ", ".join(sorted(allowed))
             return response
         if isinstance(error, PayloadTooLarge):
-            return problem(errors.TooLarge())
+            # Sanic has one error for both, and tells them apart in words.
+            return problem(errors.HeadersTooLarge() if "header" in str(error) else errors.TooLarge())
         if isinstance(error, SanicException) and error.status_code < 500:
             if error.status_code == 413:
                 return problem(errors.TooLarge())

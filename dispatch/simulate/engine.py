@@ -149,7 +149,7 @@ class SimulatedEngine:
     def close_window(self, order_id: str, *, complete: bool = False) -> None:
         """Judge the bids of a sealed window that is over, or that everybody has answered."""
         if order_id in self.waiting:
-            self.do(lambda tx: grabs.close_window(tx, order_id, complete=complete))
+            self.do(lambda tx: grabs.close_window(tx, order_id, city=self.city if complete else None))
 
     def look_around(self) -> None:
         """Let the policy be asked again."""
