@@ -14,7 +14,14 @@ from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.day import Day
 from dispatch.simulate.policies import POLICIES
 from dispatch.simulate.results import TARGET_S, Summary, Visit, summarise
-from dispatch.simulate.scenario import Scenario, ScenarioError, ScenarioReport, read_scenario, read_zones
+from dispatch.simulate.scenario import (
+    Scenario,
+    ScenarioError,
+    ScenarioReport,
+    read_scenario,
+    read_zones,
+    require_an_answer,
+)
 from dispatch.simulate.standing import Standing
 from geo import Zone
 
@@ -61,6 +68,7 @@ class Comparison(Struct, frozen=True):
 def prepare(folder: Path, settings: Settings) -> tuple[Scenario, City]:
     """Read a scenario folder, and its city with the installation's grab policy; raise `OperatorError`."""
     scenario = read_scenario(folder)
+    require_an_answer(scenario, folder)
     city = bare_city(scenario.name, settings)
     drives = {"travel": scenario.travel, "factors": scenario.factors, "weather": scenario.weather}
     return scenario, msgspec.structs.replace(read_zones(folder, city), **drives)

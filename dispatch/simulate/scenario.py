@@ -98,8 +98,6 @@ def read_scenario(folder: Path) -> Scenario:
     reports = _distinct((cells, _report(cells)) for cells in lines)
     counts: Counter[str] = Counter()
     choice, travel = _travel(folder / "travel.toml", counts)
-    if choice.asks_a_server and crews and reports:
-        _require_an_answer(travel, crews[0], reports[0], folder / "travel.toml")
     return Scenario(
         name=folder.resolve().name,
         crews=tuple(crews),
@@ -125,14 +123,21 @@ def _travel(path: Path, counts: Counter[str]) -> tuple[TravelChoice, TravelTimes
         raise ScenarioError(str(error) if str(error).endswith("?") else f"{error}.") from None
 
 
-def _require_an_answer(travel: TravelTimes, crew: ScenarioCrew, report: ScenarioReport, path: Path) -> None:
-    """Make sure that the server of travel times is there; what it leaves out later is counted, and stood in for."""
-    source = travel.source if isinstance(travel, FallbackTravel) else travel
+def require_an_answer(scenario: Scenario, folder: Path) -> None:
+    """Make sure that the source of travel times is there; what it leaves out later is counted, and stood in for.
+
+    Raises:
+        ScenarioError: it is a server that does not answer.
+    """
+    travel = scenario.travel
+    if not isinstance(travel, FallbackTravel) or not scenario.crews or not scenario.reports:
+        return
+    crew, report = scenario.crews[0], scenario.reports[0]
     try:
-        source.seconds(crew.lon, crew.lat, report.lon, report.lat)
+        travel.source.seconds(crew.lon, crew.lat, report.lon, report.lat)
     except TravelUnavailable as error:
         raise ScenarioError(
-            f'{path}: no travel times come from {error}; start that server, or take kind = "metric".'
+            f'{folder / "travel.toml"}: no travel times come from {error}; start that server, or take kind = "metric".'
         ) from None
 
 
