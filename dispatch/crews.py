@@ -54,6 +54,12 @@ class Crew(Struct, frozen=True):
         """Return whether the crew belongs to one of the zones, or is lent to one."""
         return self.home_zone in zones or any(zone in zones for zone in self.zones_lent)
 
+    def placed_as(self, seen: "Crew | None") -> "Crew":
+        """Return the crew where it is by a newer fix, if memory has `seen` one; without any place it stays so."""
+        if seen is None or self.position_at is None or seen.position_at is None or seen.position_at <= self.position_at:
+            return self
+        return msgspec.structs.replace(self, position=seen.position, position_at=seen.position_at)
+
     @property
     def state(self) -> Literal["off", "idle", "busy"]:
         """`off`, `idle` or `busy`."""
@@ -173,13 +179,16 @@ async def set_shift(
 
 
 class CrewChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What to change about a crew; what is left out stays as it is. `zones_lent` replaces the list of before."""
+    """What to change about a crew; what is left out, or null, stays as it is. `zones_lent` replaces the list of before.
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] | UnsetType = UNSET
+    A `home_zone` of null takes the crew out of every zone.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType | None = UNSET
+    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] | UnsetType | None = UNSET
     home_zone: ZoneId | UnsetType | None = UNSET
-    capacity: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
-    zones_lent: Annotated[tuple[ZoneId, ...], Meta(max_length=100)] | UnsetType = UNSET
+    capacity: Annotated[int, Meta(ge=1, le=1000)] | UnsetType | None = UNSET
+    zones_lent: Annotated[tuple[ZoneId, ...], Meta(max_length=100)] | UnsetType | None = UNSET
 
 
 async def change_crew(tx: "Tx", crew_id: str, change: CrewChange, *, zones: Collection[str], actor: str) -> Crew:
@@ -187,7 +196,11 @@ async def change_crew(tx: "Tx", crew_id: str, change: CrewChange, *, zones: Coll
 
     What it holds and was offered stays; a grab is judged by what the crew is then.
     """
-    given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    given = {
+        name: value
+        for name, value in msgspec.structs.asdict(change).items()
+        if value is not UNSET and (value is not None or name == "home_zone")
+    }
     wanted = {"/home_zone": given.get("home_zone")} | {
         f"/zones_lent/{n}": zone for n, zone in enumerate(given.get("zones_lent", ()))
     }

@@ -12,7 +12,7 @@ from msgspec import Struct
 from dispatch.errors import Invalid, Malformed, NotFound
 from dispatch.georeport import SERVICES
 from dispatch.intake import ReportIn
-from dispatch.problems import instant, is_text, problem_of
+from dispatch.problems import instant, is_text, problem_of, with_offset
 
 CHANNEL = "open311"
 LONGEST = timedelta(days=90)
@@ -28,6 +28,9 @@ _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _OURS = frozenset(
     ("api_key", "jurisdiction_id", "service_code", "lat", "long", "address_string", "address_id", "description")
 ) | {"first_name", "last_name", "phone"}
+_ADDRESS = {"address_string": ("text", 1_000), "address_id": ("address_id", 200)}
+"""Members of an address, and the characters that fit into it: it goes to every phone. The whole is kept in `extra`."""
+
 _SINGLE = ("email", "device_id", "account_id", "media_url")
 _PARAMETERS = {"/contact/name": "first_name", "/contact/phone": "phone", "/description": "description"}
 """Where a report's limits are to be told under another name."""
@@ -81,9 +84,9 @@ class Parameters:
         if text is None:
             return None
         try:
-            return instant(msgspec.convert(text, datetime), name)
+            return instant(msgspec.convert(with_offset(text), datetime), name)
         except (msgspec.ValidationError, Invalid):
-            detail = "is no time; give it with its offset, as in 2026-01-15T00:00:00Z (a + must be written %2B)"
+            detail = "is no time; give it with its offset, as in 2026-01-15T00:00:00Z"
             raise Malformed(f"{name}: {text[:40]!r} {detail}") from None
 
 
@@ -99,7 +102,7 @@ def read_report(given: Parameters) -> ReportIn:
     if code not in SERVICES:
         raise NotFound(f"service_code: {code[:40]!r} was not found; `services` lists them")
     contact = {"name": _name(given.one("first_name"), given.one("last_name")), "phone": given.one("phone")}
-    address = {"text": given.one("address_string"), "address_id": given.one("address_id")}
+    address = {member: (given.one(name) or "")[:most] or None for name, (member, most) in _ADDRESS.items()}
     report = {
         "channel": CHANNEL,
         "category": code,
@@ -140,7 +143,7 @@ def _extra(given: Parameters) -> dict[str, Any]:
         given.one(name)
     extra: dict[str, Any] = {}
     for name, texts in given.values.items():
-        if name not in _OURS:
+        if name not in _OURS or (name in _ADDRESS and len(texts[0]) > _ADDRESS[name][1]):
             extra[name] = texts if len(texts) > 1 or name.endswith("[]") else texts[0]
     return extra
 

@@ -72,13 +72,23 @@ def city() -> None:
 @with_settings()
 def add(settings: Settings, *, city_id: str, name: str) -> None:
     """Make another city and print its administrator's token."""
+    from dispatch.cities import is_city_id
 
     async def work(url: str) -> str:
         from dispatch.cities import add_city
+        from dispatch.errors import Conflict
 
         async with connection_to(url) as connection:
-            return await add_city(connection, city_id, name)
+            try:
+                return await add_city(connection, city_id, name)
+            except Conflict:
+                raise OperatorError(
+                    f"There is a city {city_id} already: choose another id, or get another token for it with "
+                    f"'qiangdan token --city {city_id}'."
+                ) from None
 
+    if not is_city_id(city_id):
+        raise click.UsageError(f"{city_id!r} is no id of a city: give 1 to 64 letters, digits, - or _, as in harbin-2.")
     with database_of(settings) as url:
         click.echo(asyncio.run(work(url)))
 

@@ -22,7 +22,7 @@ from dispatch.http.open311.routes import is_open311, mount_open311
 from dispatch.http.open311.routes import methods_of as open311_methods
 from dispatch.http.openapi import openapi_document
 from dispatch.http.pages import mount_pages
-from dispatch.http.routing import App, Routes, bearer, mount, problem
+from dispatch.http.routing import LOOK, App, Routes, bearer, mount, problem
 from dispatch.http.session import Session, Watch
 from dispatch.logs import logger
 
@@ -119,11 +119,11 @@ async def drain(engine: "Engine") -> None:
 def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
     openapi, asyncapi = openapi_document(routes), asyncapi_document()
 
-    @app.get("/healthz")
+    @app.route("/healthz", methods=LOOK)
     async def healthz(_request: Request) -> HTTPResponse:
         return json({"status": "ok", "draining": engine.draining})
 
-    @app.get("/readyz")
+    @app.route("/readyz", methods=LOOK)
     async def readyz(_request: Request) -> HTTPResponse:
         try:
             if engine.draining:
@@ -136,15 +136,15 @@ def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
             return problem(error)
         return json({"status": "ready"})
 
-    @app.get("/metrics")
+    @app.route("/metrics", methods=LOOK)
     async def metrics(_request: Request) -> HTTPResponse:
         return raw(engine.metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/openapi.json")
+    @app.route("/openapi.json", methods=LOOK)
     async def openapi_json(_request: Request) -> HTTPResponse:
         return raw(openapi, content_type="application/json")
 
-    @app.get("/asyncapi.json")
+    @app.route("/asyncapi.json", methods=LOOK)
     async def asyncapi_json(_request: Request) -> HTTPResponse:
         return raw(asyncapi, content_type="application/json")
 
@@ -200,7 +200,9 @@ def _mount_errors(app: App, routes: Routes) -> None:
         if isinstance(error, MethodNotAllowed):
             # Sanic forgets the methods of a route that has others below it.
             known = open311_methods(request.path) if ours else routes.methods_of(request.path)
-            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods or ()) or known)
+            if request.method == "OPTIONS":
+                response = HTTPResponse(status=204)
+            response.headers["Allow"] = ", ".join(sorted({*(error.allowed_methods or known), "OPTIONS"}))
         return response
 
 
@@ -213,7 +215,8 @@ def _told(request: Request, error: Exception) -> DispatchError:
     if isinstance(error, MethodNotAllowed):
         return errors.MethodNotAllowed()
     if isinstance(error, PayloadTooLarge):
-        return errors.TooLarge()
+        # Sanic has one error for both, and tells them apart in words.
+        return errors.HeadersTooLarge() if "header" in str(error) else errors.TooLarge()
     if isinstance(error, SanicException) and error.status_code < 500:
         return errors.TooLarge() if error.status_code == 413 else errors.Malformed(str(error) or None)
     if isinstance(error, SanicException) and error.status_code == 503:

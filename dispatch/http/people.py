@@ -8,6 +8,7 @@ from ulid import ULID
 from dispatch.access import IssuedToken, issue_token
 from dispatch.crews import Crew, CrewChange, ShiftWord, add_crew, change_crew
 from dispatch.errors import Invalid, NotFound
+from dispatch.http.cursors import cursor_of, read_cursor
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import (
     CrewIn,
@@ -45,9 +46,9 @@ async def post_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
     crew = Crew(
         id=f"c{ULID()}",
         name=given.name,
-        skills=tuple(dict.fromkeys(given.skills)),
+        skills=tuple(dict.fromkeys(given.skills or ())),
         home_zone=given.home_zone,
-        capacity=given.capacity,
+        capacity=given.capacity or 1,
     )
     await add_crew(tx, crew, actor=call.identity.actor)
     return 201, _shown(crew, None)
@@ -107,11 +108,14 @@ async def post_revoke_crew_tokens(call: Call, tx: "Tx") -> tuple[int, Revocation
 @routes.read("/crews", roles=DISPATCHER, query=ListQuery, answer=CrewPage)
 async def get_crews(call: Call) -> Page:
     """List crews with what they do and where they are."""
+    (after,) = read_cursor("crews", call.query.cursor, tuple[str]) or (None,)
     async with call.engine.db.connection() as conn:
         rows = await conn.fetch(CREWS["find_crews"], call.city, None)
-    crews = [crew_of(row) for row in rows if call.query.cursor is None or row["crew_id"] > call.query.cursor]
+    crews = [crew_of(row) for row in rows if after is None or row["crew_id"] > after]
     page = crews[: call.query.limit]
-    return Page([_newest(crew, call) for crew in page], page[-1].id if len(crews) > len(page) else None)
+    return Page(
+        [_newest(crew, call) for crew in page], cursor_of("crews", page[-1].id) if len(crews) > len(page) else None
+    )
 
 
 def _newest(crew: Crew, call: Call) -> CrewOut:

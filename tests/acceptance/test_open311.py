@@ -336,6 +336,8 @@ async def test_other_bodies_are_refused_with_the_way_out(city: City) -> None:
         for kind in (b"multipart/form-data", b"multipart/form-data; boundary=x"):
             assert (await post(content, kind)).status_code == 400
     assert_refused(await post(b"description=" + b"x" * 1024 * 1024), 413, "the body")
+    packed = {"Content-Encoding": "gzip", "Authorization": f"Bearer {city.tokens['intake']}"}
+    assert_refused(await city.http.post(f"{URL}/requests.xml", content=b"x", headers=packed), 415, "the body says")
     assert await shown(city) == []
 
 
@@ -448,10 +450,15 @@ async def test_without_an_ending_the_client_says_what_it_takes(city: City) -> No
 async def test_other_formats_names_and_methods_are_refused_as_errors_of_georeport(city: City) -> None:
     for path in ("requests.yaml", "nothing", "nothing.xml", "requests/a/b.json", "services.json.gz"):
         assert_refused(await city.http.get(f"{URL}/{path}"), 404, "there is no ")
-    for path, allowed in (("requests.json", "GET, POST"), ("services.xml", "GET"), ("requests/o1.xml", "GET")):
+    look = "GET, HEAD, OPTIONS"
+    for path, allowed in (("requests.json", f"{look}, POST"), ("services.xml", look), ("requests/o1.xml", look)):
         answer = await city.http.delete(f"{URL}/{path}")
         assert_refused(answer, 405, "This route does not know")
         assert answer.headers["allow"] == allowed
+        asked = await city.http.options(f"{URL}/{path}")
+        assert (asked.status_code, asked.headers["allow"], asked.content) == (204, allowed, b"")
+    looked = await city.http.head(f"{URL}/services.json")
+    assert (looked.status_code, looked.content) == (200, b"")
     for path in ("%FF%FE", "x%00", "%E5%95%8A", "x" * 5000):
         assert_refused(await ask(city, f"requests/{path}.json"), 404, "service_request_id")
 
@@ -483,6 +490,16 @@ async def test_naughty_strings_come_in_and_go_out_as_they_are(quick: City, naugh
     assert {one["service_request_id"]: one["address"] or "" for one in answer.json()} == made
     root = ElementTree.fromstring((await ask(quick, "requests.xml", role="intake")).content)
     assert {one.findtext("service_request_id") for one in root} == set(made)
+
+
+async def test_a_long_address_is_kept_whole_and_told_as_far_as_phones_can_show_it(quick: City) -> None:
+    _, phone = await quick.working()
+    long = "道里区友谊路\x01" * 3000
+    order = await sent(quick, address_string=long, **place())
+    assert (await phone.expect("offer", order=order))["order"]["address"] == {"text": long[:1000]}
+    reported = next(event for event in await quick.events() if event["kind"] == "order.reported")
+    report = (await quick.get(f"/reports/{reported['data']['report']}"))["report"]
+    assert report["extra"] == {"address_string": long}
 
 
 async def test_a_request_counts_among_the_reports_that_were_taken(city: City) -> None:

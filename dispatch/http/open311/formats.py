@@ -10,6 +10,7 @@ from sanic import HTTPResponse, Request
 from sanic.exceptions import SanicException
 
 from dispatch.errors import DispatchError, Invalid
+from dispatch.http.routing import plain
 
 JSON, XML = "application/json", "text/xml"
 FORMATS = {"json": JSON, "xml": XML}
@@ -56,12 +57,15 @@ def written(request: Request, document: Document, status: int = 200) -> HTTPResp
 
 def refused(request: Request, error: DispatchError) -> HTTPResponse:
     """Return an error as GeoReport asks: a list of one, with its HTTP status within."""
-    status = 400 if isinstance(error, Invalid) else error.status
-    description = error.detail.encode(errors="replace").decode()  # it may quote bytes of a header that are no text
-    response = written(request, Document("errors", [{"code": status, "description": description}]), status)
-    if status == 503:
+    response = refusal(request, 400 if isinstance(error, Invalid) else error.status, error.detail)
+    if error.status == 503:
         response.headers["Retry-After"] = "2"
     return response
+
+
+def refusal(request: Request, status: int, detail: str) -> HTTPResponse:
+    """Return a refusal in the format that was asked for; what it quotes of headers may be no text."""
+    return written(request, Document("errors", [{"code": status, "description": plain(detail)}]), status)
 
 
 def to_xml(document: Document) -> bytes:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sanic import HTTPResponse, Request
 
-from dispatch.errors import Forbidden, NotFound
+from dispatch.errors import Forbidden, Invalid, NotFound
 from dispatch.georeport import SERVICES, SERVICES_CHANGED, service_notice
 from dispatch.georeport_form import Parameters, read_report
 from dispatch.http.idempotency import once, read_key
-from dispatch.http.open311.formats import FORMATS, Document, refused, written
+from dispatch.http.open311.formats import FORMATS, Document, refusal, refused, written
 from dispatch.http.open311.forms import read_form
 from dispatch.http.open311.keys import check_jurisdiction, city_of, identify, query_of
 from dispatch.http.open311.listing import get_request, get_requests, get_token
 from dispatch.http.reports import INTAKE, take
-from dispatch.http.routing import SMALL, App, answering, bearer, origin_of, read_body
+from dispatch.http.routing import LOOK, SMALL, App, answering, bearer, origin_of, read_body
 
 if TYPE_CHECKING:
     from dispatch.engine import Engine
@@ -46,7 +46,7 @@ def mount_open311(app: App, engine: "Engine") -> None:
         for number, ending in enumerate(_ENDINGS if resource.isalpha() else ("",)):
             app.route(
                 f"{PREFIX}/{resource}{ending}",
-                methods=[method],
+                methods=LOOK if method == "GET" else [method],
                 name=f"{name}_{number}",
                 stream=method != "GET",
                 ignore_body=method == "GET",
@@ -62,7 +62,8 @@ def methods_of(path: str) -> list[str]:
     """Return the methods that a requested path knows, sorted."""
     resource, _, name = path.removeprefix(PREFIX).strip("/").partition("/")
     known = f"{_without_ending(resource)}{'/<name:str>' if name else ''}"
-    return sorted(method for method, resource, _ in _ROUTES if resource == known)
+    methods = {method for method, resource, _ in _ROUTES if resource == known}
+    return sorted(methods | set(LOOK if "GET" in methods else ()))
 
 
 def _without_ending(name: str) -> str:
@@ -130,6 +131,8 @@ async def post_request(engine: "Engine", request: Request, _name: str) -> HTTPRe
         return 201, [{"service_request_id": taken.order, "service_notice": notice, "account_id": account}]
 
     status, kept = await engine.command(once(engine, key, step))
+    if status >= 400:  # what was refused once under a key is kept as REST says it
+        return refusal(request, 400 if status == Invalid.status else status, msgspec.json.decode(kept)["detail"])
     return written(request, Document("service_requests", msgspec.json.decode(kept)), status)
 
 

@@ -247,7 +247,7 @@ def test_a_question_without_words_is_about_the_last_ninety_days() -> None:
 def test_a_question_is_read_whole() -> None:
     given = Parameters(
         {
-            "start_date": ["2025-12-01T00:00:00+08:00"],
+            "start_date": ["2025-12-01T00:00:00 08:00"],
             "end_date": ["2025-12-31T16:00:00Z"],
             "service_code": ["leak,burst", "noise"],
             "status": ["closed"],
@@ -278,7 +278,6 @@ def test_ids_override_everything_else() -> None:
         ({"status": "done"}, "status"),
         ({"start_date": "2026-01-01"}, "start_date"),
         ({"start_date": "2026-01-01T00:00:00"}, "start_date"),
-        ({"end_date": "2026-01-01T00:00:00 08:00"}, "end_date"),
         ({"end_date": "1767225600"}, "end_date"),
         ({"end_date": "0001-01-01T00:00:00Z"}, "end_date"),
         ({"start_date": "9999-12-31T23:59:59-14:00"}, "start_date"),
