@@ -301,6 +301,8 @@ export interface Done {
 }
 /**
  * A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst).
+ *
+ *     `extra` is what else the channel knows: kept with the report as it came, told to nobody but who reads the report.
  */
 export interface ReportIn {
   channel: string;
@@ -313,6 +315,7 @@ export interface ReportIn {
   external_id?: string | null;
   reported_at?: string | null;
   required_skills?: string[] | null;
+  extra?: {} | null;
 }
 /**
  * Whom to call. Kept with the order and told to the crew that holds it, never to the log.
