@@ -42,7 +42,7 @@ class Mirror:
         self.route: tuple[Stop, ...] = ()
         self.waiting_place: Location | None = None
         self.on_shift = False
-        self._declined: dict[str, datetime] = {}
+        self._declined: dict[str, Offer] = {}
 
     def welcome(self, message: Welcome) -> None:
         """Begin a connection: a snapshot replaces everything, a resumed one leaves all as it was until the replay."""
@@ -62,8 +62,8 @@ class Mirror:
         declined, self._declined = self._declined, {}
         for offered in message.offers:
             offer = offer_of(offered, message.seq)
-            if declined.get(offered.id) == offer.closes_at:
-                self._declined[offered.id] = offer.closes_at
+            if _same(declined.get(offered.id), offer):
+                self._declined[offered.id] = offer
             else:
                 self.offers[offered.id] = offer
 
@@ -98,8 +98,7 @@ class Mirror:
         """Hide an offer that this crew has turned down; a later offer of the same order shows again."""
         offer = self.offers.get(order_id)
         if offer is not None and offer.closes_at == closes_at:
-            del self.offers[order_id]
-            self._declined[order_id] = closes_at
+            self._declined[order_id] = self.offers.pop(order_id)
 
     def snapshot(self, server_time: datetime, *, on_shift: bool) -> Welcome:
         """Say everything in one message, as the server would to a client that has seen nothing."""
@@ -126,10 +125,19 @@ class Mirror:
             self._close(order.id)
         elif order.id in self.offers:
             self.offers[order.id] = msgspec.structs.replace(self.offers[order.id], order=order)
+        elif order.id in self._declined:
+            self._declined[order.id] = msgspec.structs.replace(self._declined[order.id], order=order)
 
     def _close(self, order_id: str) -> None:
         self.offers.pop(order_id, None)
         self._declined.pop(order_id, None)
+
+
+def _same(declined: Offer | None, offer: Offer) -> bool:
+    """Return whether a snapshot shows an offer that was declined: windows pass, a new offer has a new version."""
+    return declined is not None and (
+        declined.closes_at == offer.closes_at or declined.order.version == offer.order.version
+    )
 
 
 def offer_of(offered: OfferedOrder, seq: int) -> Offer:

@@ -1,4 +1,4 @@
-"""Hints between processes: which city's log to read, and which crew has opened a newer socket. Never data.
+"""Hints between processes: whose log to read, where a crew was located, which crew has a newer socket. Never data.
 
 With `QIANGDAN_BUS_URL` they go over NATS, else over LISTEN/NOTIFY. NOTIFY takes a lock on the whole instance at
 commit, so it never runs in a transaction that does work: one sender per process gathers hints and sends them after
@@ -24,13 +24,15 @@ log = logger("bus")
 class Hint(Struct, frozen=True, omit_defaults=True):
     """What one process tells the others. `sessions` are (city, crew, session): the newest socket of a crew.
 
-    `asks` is for the sessions of everybody: the sender may have missed some.
+    `placed` are the cities in which a crew was located for the first time in its shift. `asks` is for the sessions of
+    everybody: the sender may have missed some.
     """
 
     sender: str
     cities: tuple[str, ...] = ()
     sessions: tuple[tuple[str, str, str], ...] = ()
     asks: bool = False
+    placed: tuple[str, ...] = ()
 
 
 Listener = Callable[[Hint], None]
@@ -52,6 +54,10 @@ class Bus(Protocol):
         """Tell the others that a crew's newest socket is here."""
         ...
 
+    def placed(self, city: str) -> None:
+        """Tell the others that the first fix of a crew's shift is written."""
+        ...
+
     async def stop(self) -> None:
         """Stop sending and listening."""
         ...
@@ -65,6 +71,7 @@ class _Gathering:
         self._cities: set[str] = set()
         self._sessions: list[tuple[str, str, str]] = []
         self._asks = False
+        self._placed: set[str] = set()
         self._some = asyncio.Event()
 
     def ask(self) -> None:
@@ -82,16 +89,22 @@ class _Gathering:
         self._sessions.append((city, crew, session))
         self._some.set()
 
+    def placed(self, city: str) -> None:
+        """Tell the others that the first fix of a crew's shift is written."""
+        self._placed.add(city)
+        self._some.set()
+
     async def next(self) -> bytes:
         """Wait for hints and return them as one message, at most 7 kB: a notification carries no more than 8."""
         await self._some.wait()
         await asyncio.sleep(GATHER_S)
         sessions, self._sessions = self._sessions[:50], self._sessions[50:]
         cities, self._cities = tuple(self._cities)[:40], set(tuple(self._cities)[40:])
+        placed, self._placed = tuple(self._placed)[:40], set(tuple(self._placed)[40:])
         asks, self._asks = self._asks, False
-        if not self._sessions and not self._cities:
+        if not self._sessions and not self._cities and not self._placed:
             self._some.clear()
-        return msgspec.json.encode(Hint(self.sender, cities, tuple(sessions), asks))
+        return msgspec.json.encode(Hint(self.sender, cities, tuple(sessions), asks, placed))
 
 
 class PostgresBus(_Gathering):

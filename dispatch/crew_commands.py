@@ -5,6 +5,7 @@ again is offered what is open, the most urgent first.
 """
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,19 @@ from dispatch import crews as crew_steps
 from dispatch import grabs, offers, visits
 from dispatch.crews import ShiftWord
 from dispatch.errors import Unavailable
+from dispatch.logs import logger
 from dispatch.mirror import Mirror
 from dispatch.store.crews import Fix
 
 if TYPE_CHECKING:
     from dispatch.engine import Engine
 
+log = logger("crews")
+
 SECOND_LOOK_S = 1.0
 """Longer than a transaction that opens an offer, and than another engine takes to hear of a crew."""
+PLACED_APART_S = 0.05
+"""How long to wait between two looks at newly located crews: a shift begins for many at once."""
 JOIN_AT_ONCE = 50
 """How many open orders are offered to a crew in one transaction."""
 
@@ -32,10 +38,13 @@ class CrewCommands:
         self._engine = engine
         self._unplaced: set[tuple[str, str]] = set()
         self._second_looks: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._placed: set[str] = set()
+        self._some_placed = asyncio.Event()
 
     async def close_window(self, city_id: str, order_id: str) -> None:
         """Judge a sealed window at once where everybody has answered."""
-        await self._engine.run(city_id, lambda tx: grabs.close_window(tx, order_id, complete=True))
+        city = (await self._engine.desk(city_id)).mirror.city
+        await self._engine.run(city_id, lambda tx: grabs.close_window(tx, order_id, city=city))
 
     async def set_shift(
         self, city_id: str, crew_id: str, on: bool, *, fix: Fix | None = None, word: ShiftWord | None = None
@@ -50,6 +59,7 @@ class CrewCommands:
         await desk.relay.catch_up()
         if on and fix is not None:
             self._engine.positions.hear(desk.mirror, fix)
+            self._engine.bus.placed(city_id)
         if on:
             await self._join_open(desk.mirror, crew_id)
             self._join_again(city_id, crew_id)
@@ -66,9 +76,38 @@ class CrewCommands:
         self._engine.positions.hear(mirror, fix)  # what is opened from now on is offered to it
         if (city_id, fix.crew) in self._unplaced:
             await self._engine.positions.write(city_id, fix)
+            self._engine.bus.placed(city_id)
             await self._join_open(mirror, fix.crew)
             self._unplaced.discard((city_id, fix.crew))
             self._join_again(city_id, fix.crew)
+
+    def placed_elsewhere(self, cities: Collection[str]) -> None:
+        """Let `hear_placed` look: another engine has located a crew in these cities."""
+        if cities:
+            self._placed.update(cities)
+            self._some_placed.set()
+
+    async def hear_placed(self) -> None:
+        """Look at once where another engine has located a crew, so that what opens here is offered to it, too."""
+        while True:
+            await self._some_placed.wait()
+            self._some_placed.clear()
+            placed, self._placed = self._placed, set()
+            try:
+                for desk in [desk for city, desk in self._engine.desks.items() if city in placed]:
+                    await desk.relay.catch_up()  # its shift
+                await self.hear_others()
+            except Unavailable:
+                log.debug("where a crew is, the poll will find")
+            except Exception:
+                log.exception("hearing of a crew's place failed")
+            await asyncio.sleep(PLACED_APART_S)
+
+    async def hear_others(self) -> None:
+        """Hear where the other engines' crews are; what we opened before we knew of one, we did not offer it."""
+        mirrors = {city: desk.mirror for city, desk in self._engine.desks.items()}
+        for city, crew in await self._engine.positions.hear_others(mirrors):
+            self.join_open_later(city, crew)
 
     def join_open_later(self, city_id: str, crew_id: str) -> None:
         """Offer a crew what is open to it and was not offered yet; waits for the database where it is away."""
@@ -147,8 +186,9 @@ class CrewCommands:
         self, city_id: str, crew_id: str, message_id: str, order_id: str, reason: str | None
     ) -> ProgressAck:
         """Keep a crew's no, and judge the window at once where everybody has answered."""
+        city = (await self._engine.desk(city_id)).mirror.city
         answer, everybody = await self._engine.run(
-            city_id, lambda tx: visits.decline(tx, crew_id, message_id, order_id, reason), repeatable=True
+            city_id, lambda tx: visits.decline(tx, crew_id, message_id, order_id, reason, city=city), repeatable=True
         )
         if everybody:
             self._engine.later(self.close_window(city_id, order_id))

@@ -54,6 +54,12 @@ class Crew(Struct, frozen=True):
         """Return whether the crew belongs to one of the zones, or is lent to one."""
         return self.home_zone in zones or any(zone in zones for zone in self.zones_lent)
 
+    def placed_as(self, seen: "Crew | None") -> "Crew":
+        """Return the crew where it is by a newer fix, if memory has `seen` one; without any place it stays so."""
+        if seen is None or self.position_at is None or seen.position_at is None or seen.position_at <= self.position_at:
+            return self
+        return msgspec.structs.replace(self, position=seen.position, position_at=seen.position_at)
+
     @property
     def state(self) -> Literal["off", "idle", "busy"]:
         """`off`, `idle` or `busy`."""

@@ -4,7 +4,6 @@ A frame is kept as `head + tail`, because the long part of an offer (the order) 
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,10 +53,9 @@ def order_text(live: LiveOrder, *, contact: bool) -> str:
 
 def offer_head(seq: int, live: LiveOrder) -> str:
     """Return what is common to the `offer` frames of an order."""
-    closes_at = live.closes_at or datetime.max
     return (
         f'{{"type":"offer","seq":{seq},"order":{order_text(live, contact=False)},'
-        f'"mode":"{live.mode}","closes_at":{say(closes_at)},'
+        f'"mode":"{live.mode}","closes_at":{say(live.closes_at)},'
     )
 
 

@@ -101,6 +101,7 @@ class Engine:
         await self.bus.start(self._heard)
         self._spawn(self._poll(), "poll")
         self._spawn(self._flush(), "flush")
+        self._spawn(self.crews.hear_placed(), "placed")
 
     async def stop(self) -> None:
         """Finish the commands that are under way, then let go of everything."""
@@ -264,6 +265,7 @@ class Engine:
                 self._replaced(city, crew)
             elif session < ours and crew in self.hub.crews[city]:
                 self.bus.took(city, crew, ours)  # whoever still has the older one was away when ours was told
+        self.crews.placed_elsewhere(hint.placed)
         if hint.asks:
             for city, lines in self.hub.crews.items():
                 for crew in lines:
@@ -308,8 +310,7 @@ class Engine:
                 self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
                 if lag > 0 or desk.relay.behind:
                     desk.look.set()
-        for city, crew in await self.positions.hear_others({city: d.mirror for city, d in self.desks.items()}):
-            self.crews.join_open_later(city, crew)  # what we opened meanwhile, we did not offer it
+        await self.crews.hear_others()
 
     async def _flush(self) -> None:
         """Once a second: write positions, and show them to the consoles."""

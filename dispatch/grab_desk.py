@@ -162,7 +162,7 @@ class GrabDesk:
             first, fresh = fresh, False
             if first and sights:
                 return await claim_batch(tx, asks, sights, city)
-            return await judge_batch(tx, asks, city, fresh=first)
+            return await judge_batch(tx, asks, city, fresh=first, seen=self._mirror.crews)
 
         while True:
             begun = perf_counter()

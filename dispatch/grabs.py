@@ -5,7 +5,7 @@ a condition on state and version, keep every verdict under the crew's own messag
 message gets the same verdict on any socket, any worker, and after a crash: the answer is committed with the claim.
 
 In mode `first` the first grab judged wins. In mode `sealed` a grab is a bid; when the window closes, or as soon as
-everybody who was offered the order has answered, `choose` (pure) takes the earliest predicted arrival, so that a
+everybody who may grab the order has answered, `choose` (pure) takes the earliest predicted arrival, so that a
 plug-in that grabs in milliseconds gains nothing over the man next door.
 
 Promises: a cycle has at most one winner; nobody is told that he won before it is durable; a verdict never changes.
@@ -25,7 +25,7 @@ from dispatch import clocks
 from dispatch.city import City
 from dispatch.crews import Crew, hours_on_shift, obstacles
 from dispatch.events import Event
-from dispatch.offers import window_end
+from dispatch.offers import everybody_answered, window_end
 from dispatch.orders import WITH_CREW, Order, State, Terms
 from dispatch.store import TryAgain, Win
 from dispatch.store.crews import GrabRow
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dispatch.store import Tx
 
 BID: Literal["bid"] = "bid"
+NOBODY: Mapping[str, Crew] = {}
 
 
 class Ask(Struct, frozen=True):
@@ -210,10 +211,13 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     )
 
 
-async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False) -> Judged:
+async def judge_batch(
+    tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False, seen: Mapping[str, Crew] = NOBODY
+) -> Judged:
     """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once. Of several grabs of a `first` order the first in the batch wins.
+    `seen` are crews as the engine's memory has them: their newest fixes are there before they are written.
     `fresh` says that the messages are likely new: whether they are is then seen when their verdicts are written, and
     where one is not, `TryAgain` is raised and nothing was done. Ask again without it.
     """
@@ -239,7 +243,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
         verdict = ask.refused or judge(order, crew)
         eta = distance = None
         if verdict in ("won", BID) and order is not None and crew is not None:
-            eta, distance = arrival(order.location, crew, travel)
+            eta, distance = arrival(order.location, crew.placed_as(seen.get(crew.id)), travel)
             if verdict == BID:
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
@@ -262,7 +266,7 @@ async def judge_batch(tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool 
     if answered < len(rows):
         raise TryAgain  # the same message was judged before, or is being judged elsewhere: look at its answer
     for order in bid_for.values():
-        if await tx.orders.offered(order) <= await tx.orders.answered(order):
+        if await everybody_answered(tx, order, city):
             for key, answer in answers.items():
                 if isinstance(answer, Acked) and answer.order == order.id:
                     answers[key] = Acked(answer.message, answer.order, answer.closes_at, complete=True)
@@ -298,11 +302,11 @@ def arrival(place: Location | None, crew: Crew, travel: TravelTimes) -> tuple[fl
     return eta if isfinite(eta) else None, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
 
 
-async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bool:
-    """Judge the bids of a sealed window that is over, or `complete`: everybody has answered. Return whether it was.
+async def close_window(tx: "Tx", order_id: str, *, city: City | None = None) -> bool:
+    """Judge the bids of a sealed window that is over or, given the `city`, that everybody there has answered.
 
-    Only the likely winner is locked, before the order: where the look without locks had another winner than the look
-    under them, the step is run again.
+    Return whether somebody has the order now. Only the likely winner is locked, before the order: where the look
+    without locks had another winner than the look under them, the step is run again.
     """
     seen = await tx.orders.find(order_id)
     if seen.offer is None or seen.offer.mode != "sealed":
@@ -312,9 +316,8 @@ async def close_window(tx: "Tx", order_id: str, *, complete: bool = False) -> bo
     order = await tx.orders.lock_one(order_id)
     if order.offer is None or order.offer.mode != "sealed" or order.cycle != seen.cycle:
         return False
-    if complete:
-        complete = await tx.orders.offered(order) <= await tx.orders.answered(order)
-    if not complete and order.offer.closes_at > tx.now:
+    over = order.offer.closes_at <= tx.now if city is None else await everybody_answered(tx, order, city)
+    if not over:
         return False
     decision = await _decide(tx, order, locked)
     if decision.winner is None:

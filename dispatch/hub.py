@@ -16,6 +16,7 @@ from crew_client.protocol import Location
 from dispatch.crews import Crew
 from dispatch.deliveries import Delivery, order_text, say
 from dispatch.mirror import Left, LiveOrder, Mirror
+from dispatch.offers import window_end
 
 HISTORY = 256
 """How many frames of one crew are kept for its resume."""
@@ -121,11 +122,14 @@ class Hub:
             yield from list(consoles)
 
 
-def welcome(mirror: Mirror, crew_id: str, *, server_time: Any, seq: int, resumed: bool) -> str:
-    """Return the `welcome` frame of a crew: where the log stands, what is open to it, what it holds."""
+def welcome(mirror: Mirror, crew_id: str, *, server_time: datetime, seq: int, resumed: bool) -> str:
+    """Return the `welcome` frame of a crew: where the log stands, what is open to it, what it holds.
+
+    A sealed window that has passed without bids was followed by others: what is shown is the end of the one in force.
+    """
     offers = ",".join(
         order_text(live, contact=False)[:-1]
-        + f',"mode":"{live.mode}","closes_at":{say(live.closes_at)},'
+        + f',"mode":"{live.mode}","closes_at":{say(window_end(live, server_time))},'
         + '"eta_s":{},"distance_m":{}}}'.format(*live.offered[crew_id])
         for live in mirror.offers_to(crew_id)
     )

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from crew_client.protocol import Location
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Skill = Annotated[str, Meta(min_length=1, max_length=64)]
 DEFAULT_SEVERITY = {"burst": 5, "leak": 4, "no_pressure": 4, "no_heat": 3}
 CLOCK_SKEW = timedelta(minutes=10)
+MOST_ADDRESS_BYTES = 8 * 1024
+"""An address goes to every phone with each version of its order."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Nobody reports what broke before that; the database could not even keep the year 1."""
 
@@ -91,9 +94,11 @@ class Taken(Struct, frozen=True):
 async def take_report(
     tx: "Tx", report: ReportIn, *, city: City, crews: Collection[Crew], report_id: str, order_id: str, actor: str
 ) -> Taken:
-    """Take a report and open its order. Raises `Invalid` for a time without offset, or out of all reason."""
+    """Take a report and open its order. Raises `Invalid` for a time or an address out of all reason."""
     if report.external_id is not None and (seen := await tx.orders.find_external(report.channel, report.external_id)):
         return Taken(seen["report_id"], seen["order_id"], fresh=False)
+    if report.address is not None and len(msgspec.json.encode(report.address)) > MOST_ADDRESS_BYTES:
+        raise Invalid.field("/address", f"has over {MOST_ADDRESS_BYTES} bytes; put the rest into description")
     order = new_order(report, order_id, city, tx.now)
     circle = None
     if order.zone is not None:

@@ -9,7 +9,7 @@ Positions are not in the log; they come beside it and are never part of the prop
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from dispatch.crews import Crew
 from dispatch.events import Logged
 from dispatch.orders import DONE, WITH_CREW, Order
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 _GONE = frozenset(state.value for state in DONE)
 _HELD = frozenset(state.value for state in WITH_CREW)
 _KEPT = _HELD | {"suspended"}
@@ -104,7 +105,7 @@ class LiveOrder(Struct):
     description: str | None
     contact: Contact | None
     mode: str = "sealed"
-    closes_at: datetime | None = None
+    closes_at: datetime = NEVER
     window_s: float = 0.0
     zones: tuple[str, ...] | None = None
     offered: dict[str, tuple[float, float]] = field(default_factory=dict)

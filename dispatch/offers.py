@@ -14,7 +14,7 @@ ring (`Terms.due_at`), and the moment when the machine takes over (`Terms.assign
 import math
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -34,7 +34,26 @@ CAUTIOUS = 0.9
 """The machine counts on travel times that this share of the trips do not exceed."""
 
 
-def window_end(terms: Terms, now: datetime) -> datetime:
+class Windows(Protocol):
+    """What says when an offer's sealed windows end."""
+
+    @property
+    def mode(self) -> str:
+        """`first` or `sealed`."""
+        ...
+
+    @property
+    def closes_at(self) -> datetime:
+        """When a window ended, or ends."""
+        ...
+
+    @property
+    def window_s(self) -> float:
+        """How long each lasts."""
+        ...
+
+
+def window_end(terms: Windows, now: datetime) -> datetime:
     """Return when the sealed window that `now` falls into ends; in mode `first`, when the machine takes over."""
     if terms.mode == "first" or terms.closes_at > now or terms.window_s <= 0:
         return terms.closes_at
@@ -75,10 +94,18 @@ def _arrival_due(order: Order) -> datetime | None:
     return arrival.due_at if arrival and arrival.stopped_at is None else None
 
 
+def placed(order: Order, city: City) -> Order:
+    """Return the order in the zone that its place has on the map in force."""
+    if order.location is None or city.zones is None:
+        return order
+    return msgspec.structs.replace(order, zone=city.locate(order.location))
+
+
 def opened(
     order: Order, crews: Collection[Crew], city: City, *, now: datetime, excluded: tuple[str, ...] = ()
 ) -> tuple[Order, list[Candidate]]:
-    """Return the order opened to grabs, and the circle that it is offered to first."""
+    """Return the order opened to grabs in its zone of the map in force, and the circle that it is offered to first."""
+    order = placed(order, city)
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
     due_at = _arrival_due(order)
@@ -156,6 +183,23 @@ def offered(order: Order, to: Collection[Candidate]) -> dict[str, Any]:
         "zones": order.offer.zones,
         "crews": [(c.crew, c.eta_s, c.distance_m) for c in to],
     }
+
+
+async def everybody_answered(tx: "Tx", order: Order, city: City) -> bool:
+    """Return whether nobody is left whose answer an order's sealed window waits for.
+
+    Beside those who were offered it these are the crews that may grab it and were not asked yet: an engine opens an
+    offer to the crews that it knows of, and hears a moment later of one that another engine has located.
+    """
+    answered = await tx.orders.answered(order)
+    offered = await tx.orders.offered(order)
+    if order.offer is None or not offered <= answered:
+        return False
+    unasked = await tx.crews.eligible(order, but=offered | answered)
+    if not unasked:
+        return True
+    etas = arrivals(order.location, unasked, city.travel_at(tx.now))
+    return not circle(order, order.offer, unasked, city, now=tx.now, etas=etas)
 
 
 async def announce(tx: "Tx", order: Order, to: Collection[Candidate], *, actor: str, **members: Any) -> None:

@@ -156,7 +156,7 @@ async def _reopen(
 
 
 async def decline(
-    tx: "Tx", crew_id: str, message_id: str, order_id: str, reason: str | None
+    tx: "Tx", crew_id: str, message_id: str, order_id: str, reason: str | None, *, city: City
 ) -> tuple[ProgressAck, bool]:
     """Keep a crew's no to an offer; also return whether everybody has answered now."""
     order = (await tx.orders.lock([order_id])).get(order_id)
@@ -179,8 +179,6 @@ async def decline(
     if open_now:
         tx.record(Event.of_order("order.declined", order, actor=f"crew:{crew_id}", by=crew_id, reason=reason))
     complete = (
-        order.offer is not None
-        and order.offer.mode == "sealed"
-        and await tx.orders.offered(order) <= await tx.orders.answered(order)
+        order.offer is not None and order.offer.mode == "sealed" and await offers.everybody_answered(tx, order, city)
     )
     return answer, complete

@@ -10,13 +10,15 @@ from collections.abc import Coroutine, Sequence
 from time import monotonic
 from typing import Any
 
-from sanic.exceptions import WebsocketClosed
+from sanic.exceptions import BadRequest, WebsocketClosed
 from sanic.http import Http
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 from websockets.frames import CloseCode, Frame, Opcode
 
 MOST = 64
 """How many messages may wait before the client is not read from."""
+
+OFFERED = "sec-websocket-protocol"
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -130,8 +132,14 @@ class SocketProtocol(WebSocketProtocol):
         self.reader: FrameReader | None = None
 
     async def websocket_handshake(self, request: Any, subprotocols: Sequence[str] | None = None) -> Any:
-        """Shake hands; what comes in from then on is the reader's."""
-        ws = await super().websocket_handshake(request, subprotocols)
+        """Shake hands; what comes in from then on is the reader's.
+
+        A client that offers no subprotocol gets none (RFC 6455, 4.2.2); one that offers only others is refused.
+        """
+        offered = {name.strip() for value in request.headers.getall(OFFERED, ()) for name in value.split(",")}
+        if subprotocols and offered and offered.isdisjoint(subprotocols):
+            raise BadRequest(f"offer the subprotocol {' or '.join(subprotocols)}, or none")
+        ws = await super().websocket_handshake(request, subprotocols if offered else None)
         self.reader = FrameReader(ws)
         ws.assembler = None  # its part is the reader's: locks, events and a queue of 3 KiB
         return ws

@@ -18,7 +18,7 @@ from sanic.exceptions import SanicException
 
 from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
-from dispatch.errors import DispatchError, EncodedBody, Forbidden, TooLarge, Unauthenticated
+from dispatch.errors import DispatchError, EncodedBody, Forbidden, TooLarge, Unauthenticated, Unavailable
 from dispatch.http.idempotency import Key, once, once_in_parts, read_key
 from dispatch.http.reading import malformed, read_json, read_list, read_query
 from dispatch.logs import logger
@@ -203,6 +203,8 @@ def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any
         begun = perf_counter()
         status = 500
         try:
+            if engine.draining:
+                raise Unavailable("this engine is ending; ask again, and another answers")
             response = await _serve(engine, route, request, path)
             if isinstance(response, Download):
                 status = 200
@@ -218,6 +220,8 @@ def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any
             log.exception("a request failed", route=route.name)
             response = problem(DispatchError("something went wrong here; it has been written down"))
         finally:
+            if engine.draining and request.stream is not None:
+                request.stream.keep_alive = False  # type: ignore[attr-defined]  # HTTP/1: the answer says so
             engine.metrics.requests.labels(route.name, str(status)).observe(perf_counter() - begun)
         return response
 

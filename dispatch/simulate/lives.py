@@ -288,7 +288,9 @@ class Lives:
         elif answer == "decline" and first:
             message = technician.message()
             reason = technician.behaviour.decline_reason(metres, load=load)
-            _, everybody = self.engine.do(lambda tx: visits.decline(tx, technician.id, message, order_id, reason))
+            _, everybody = self.engine.do(
+                lambda tx: visits.decline(tx, technician.id, message, order_id, reason, city=self.engine.city)
+            )
             if everybody:
                 self.engine.close_window(order_id, complete=True)
 

@@ -1,6 +1,6 @@
 """The rows of crews, their grabs and their commands inside a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,14 @@ class CrewRows:
         """Return crews without locking them."""
         rows = await self._conn.fetch(CREWS["find_crews"], self._city, list(crew_ids))
         return {row["crew_id"]: crew_of(row) for row in rows}
+
+    async def eligible(self, order: "Order", *, but: Collection[str]) -> list[Crew]:
+        """Return who could grab an open order now, beside those named, not locked; see `crews.obstacles`."""
+        assert order.offer is not None
+        zones = None if order.offer.zones is None else list(order.offer.zones)
+        skills, known = list(order.required_skills), [*but, *order.excluded]
+        rows = await self._conn.fetch(CREWS["eligible_crews"], self._city, skills, zones, known)
+        return [crew_of(row) for row in rows]
 
     async def lock(self, crew_ids: Sequence[str]) -> dict[str, Crew]:
         """Lock crews in a fixed order and return those that exist; before any order is locked."""

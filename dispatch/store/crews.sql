@@ -15,6 +15,12 @@ WHERE c.city_id = $1 AND c.crew_id = ANY ($2::text[]) ORDER BY c.crew_id FOR NO 
 SELECT c.*, p.lon, p.lat, p.received_at FROM crew AS c LEFT JOIN crew_position AS p USING (city_id, crew_id)
 WHERE c.city_id = $1 AND ($2::text[] IS NULL OR c.crew_id = ANY ($2)) ORDER BY c.crew_id
 
+-- name: eligible_crews: who could grab an order with these skills, zones (null: the whole city) and excluded crews, not locked
+SELECT c.*, p.lon, p.lat, p.received_at FROM crew AS c JOIN crew_position AS p USING (city_id, crew_id)
+WHERE c.city_id = $1 AND c.on_shift AND c.load < c.capacity AND c.skills @> $2::text[]
+  AND ($3::text[] IS NULL OR c.home_zone = ANY ($3) OR c.zones_lent && $3) AND c.crew_id <> ALL ($4::text[])
+ORDER BY c.crew_id
+
 -- name: set_shift: begin or end a shift
 UPDATE crew SET on_shift = $3, shift_since = CASE WHEN $3 THEN $4::timestamptz END, taken = CASE WHEN $3 THEN 0 ELSE taken END
 WHERE city_id = $1 AND crew_id = $2

@@ -147,6 +147,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 -- name: last_override: the newest override of an order that is not undone
 SELECT * FROM order_override WHERE city_id = $1 AND order_id = $2 AND NOT undone ORDER BY version DESC LIMIT 1
 
+-- name: merged_into: the orders that were merged into one
+SELECT order_id FROM orders WHERE city_id = $1 AND merged_into = $2 AND state = 'merged' ORDER BY order_id
+
 -- name: mark_undone: an override that was taken back
 UPDATE order_override SET undone = true WHERE city_id = $1 AND override_id = $2
 

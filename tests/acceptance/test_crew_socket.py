@@ -116,6 +116,27 @@ async def test_the_subprotocol_is_agreed(quick: City) -> None:
     assert phone.connection.subprotocol == "qiangdan.v1"
 
 
+@pytest.mark.parametrize("path", ["crew", "console"])
+@pytest.mark.parametrize(
+    ("offered", "agreed"), [(None, None), (["other", "qiangdan.v1"], "qiangdan.v1"), (["other"], "refused")]
+)
+async def test_who_offers_no_subprotocol_gets_none_and_who_offers_only_others_is_refused(
+    quick: City, path: str, offered: list[Any] | None, agreed: str | None
+) -> None:
+    url = quick.installation.url.replace("http", "ws", 1) + f"/ws/v1/{path}"
+    if agreed == "refused":
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, subprotocols=offered, proxy=None)
+        answer = refused.value.response
+        assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
+        assert json.loads(answer.body)["detail"] == "offer the subprotocol qiangdan.v1, or none"
+        return
+    async with connect(url, subprotocols=offered, proxy=None) as socket:
+        assert socket.subprotocol == agreed
+        await socket.send('{"type":"ping"}')
+        assert json.loads(await socket.recv()) == {"type": "pong"}
+
+
 # What cannot be read
 
 UNREADABLE: list[tuple[str | bytes, str]] = [

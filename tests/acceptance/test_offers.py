@@ -116,6 +116,24 @@ async def test_a_sealed_window_closes_early_once_everybody_has_answered(make_cit
     assert monotonic() - begun < 60
 
 
+async def test_a_phone_that_comes_back_is_shown_the_end_of_the_window_in_force(make_city: MakeCity) -> None:
+    city: City = await make_city({"mode": "sealed", "window_s": 0.5, **LONG})
+    crew, phone = await city.working()
+    order = await city.report()
+    offer = await phone.expect("offer", order=order["id"])
+    while seconds_until(offer["closes_at"]) > -0.1:
+        await asyncio.sleep(0.05)
+    again = await city.phone(crew)
+    welcome = await again.hello()
+    (shown,) = welcome["offers"]
+    ends, ended, now = (
+        datetime.fromisoformat(moment) for moment in (shown["closes_at"], offer["closes_at"], welcome["server_time"])
+    )
+    assert now < ends
+    windows = (ends - ended).total_seconds() / 0.5
+    assert windows == round(windows)
+
+
 async def test_a_window_of_one_closes_with_its_bid(make_city: MakeCity) -> None:
     city: City = await make_city({"mode": "sealed", "window_s": 120, **LONG})
     _, phone = await city.working()

@@ -352,6 +352,15 @@ async def test_a_merged_order_names_what_it_went_into_and_comes_back(quick: City
     assert {clock["state"] for clock in back["clocks"].values()} == {"running"}
 
 
+async def test_an_order_that_others_were_merged_into_is_not_cancelled_over_their_heads(quick: City) -> None:
+    main, same = (await quick.report())["id"], (await quick.report())["id"]
+    await quick.override(same, "merge", into=main)
+    refused = await quick.call("POST", f"/orders/{main}/override", json={"action": "cancel", "reason": "test"})
+    assert same in assert_problem(refused, 409, "impossible")["detail"]
+    await quick.override(same, "unmerge")
+    assert (await quick.override(main, "cancel"))["state"] == "cancelled"
+
+
 async def test_a_transfer_has_a_clock_until_it_comes_back(quick: City) -> None:
     order = (await quick.report())["id"]
     moved = await quick.override(order, "transfer", to="市自来水公司")
@@ -360,3 +369,21 @@ async def test_a_transfer_has_a_clock_until_it_comes_back(quick: City) -> None:
     back = await quick.override(order, "release")
     assert back["clocks"]["transfer"]["state"] == "met"
     assert (await quick.order(order))["transferred_to"] is None
+
+
+@pytest.mark.parametrize("action", ["release", "hold", "offer"])
+async def test_who_takes_a_transferred_order_back_ends_the_transfer(quick: City, action: str) -> None:
+    order = (await quick.report())["id"]
+    await quick.override(order, "transfer", to="市自来水公司")
+    back = await quick.override(order, action)
+    assert back["clocks"]["transfer"]["state"] == "met"
+    assert (await quick.order(order))["transferred_to"] is None
+
+
+async def test_a_second_transfer_has_a_clock_of_its_own_beside_the_first(quick: City) -> None:
+    order = (await quick.report())["id"]
+    await quick.override(order, "transfer", to="市自来水公司")
+    await quick.override(order, "release")
+    clocks = (await quick.override(order, "transfer", to="燃气公司"))["clocks"]
+    assert (clocks["transfer"]["state"], clocks["transfer#1"]["state"]) == ("running", "met")
+    assert clocks["transfer"]["started_at"] > clocks["transfer#1"]["started_at"]

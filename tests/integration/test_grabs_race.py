@@ -19,13 +19,14 @@ from dispatch.config import ClockSettings, Settings
 from dispatch.crews import Crew
 from dispatch.engine import CityDesk, Engine
 from dispatch.grabs import Acked, Answer, Ask
+from dispatch.intake import ReportedPlace, ReportIn, take_report
 from dispatch.orders import State
 from dispatch.overrides import OverrideIn, override
 from dispatch.policy import GrabPolicy
 from dispatch.store import Database, Tx
-from dispatch.store.crews import CrewRows
+from dispatch.store.crews import CrewRows, Fix
 from tests.solvers import plan
-from tests.town import Town, ask
+from tests.town import Town, ask, centre
 
 FIRST = GrabPolicy(mode="first", assign_after_s=3600, ring_s=(3600, 3600))
 SEALED = GrabPolicy(mode="sealed", window_s=0.4, assign_after_s=3600, ring_s=(3600, 3600))
@@ -166,6 +167,81 @@ async def test_a_sealed_window_that_is_full_and_over_at_once_has_one_winner_and_
         await town.audit()
         for keeper in keepers:
             await keeper.db.close()
+
+
+async def test_a_window_does_not_close_before_a_nearer_crew_was_asked_that_another_engine_has_just_located(
+    database: str,
+) -> None:
+    patient = msgspec.structs.replace(SEALED, window_s=600)
+    async with two_engines(database, patient) as engines:
+        town = engines.town
+        await town.working("far", 0, away_m=900)
+        await town.hire("near", 0)
+        await engines.caught_up()
+        here, there = engines.pair
+        await there.crews.set_shift("town", "near", True)
+        now = await town.run(_now)
+        await there.crews.hear_position("town", Fix("near", *centre(0), 5.0, device_at=now, received_at=now))
+        await engines.caught_up()
+        order = await report_at(here, town)
+        await engines.caught_up()
+        await engines.ask(0, "far", "f1", order)
+        await asyncio.gather(*here._commands)
+        assert (await town.order(order)).state is State.OFFERED, "the nearer one was not asked yet"
+        await there.desks["town"].relay.catch_up()
+        await there.crews._join_open(there.desks["town"].mirror, "near")
+        await engines.ask(1, "near", "n1", order)
+        await asyncio.gather(*there._commands)
+        assert (await town.order(order)).crew == "near"
+
+
+async def test_who_is_not_near_enough_to_be_asked_keeps_no_window_open(database: str) -> None:
+    careful = msgspec.structs.replace(SEALED, window_s=600, leave_to_grabs="when_safe")
+    async with two_engines(database, careful) as engines:
+        town = engines.town
+        await town.working("far", 0, away_m=9_000)
+        await town.working("near", 0)
+        order = await town.report(0)
+        await engines.caught_up()
+        assert set(engines.desks[0].mirror.orders[order].offered) == {"near"}
+        await engines.ask(0, "near", "n1", order)
+        await asyncio.gather(*engines.pair[0]._commands)
+        assert (await town.order(order)).crew == "near"
+
+
+@pytest.mark.parametrize("policy", [FIRST, SEALED], ids=["first", "sealed"])
+async def test_a_grab_is_judged_by_where_the_crew_was_as_it_grabbed(database: str, policy: GrabPolicy) -> None:
+    async with two_engines(database, policy) as engines:
+        town, engine = engines.town, engines.pair[0]
+        await town.hire("crew", 0)
+        await engines.caught_up()
+        await engine.crews.set_shift("town", "crew", True)
+        lon, lat = centre(0)
+        for away in (0.01, 0.0):
+            now = engine.now()
+            await engine.crews.hear_position("town", Fix("crew", lon, lat + away, 5.0, device_at=now, received_at=now))
+        order = await town.report(0)
+        await engines.caught_up()
+        if policy is FIRST:  # not straight from memory alone
+            engines.desks[0].mirror.orders[order].offered.clear()
+        await engines.ask(0, "crew", "g1", order)
+        [bid] = await town.fetch("SELECT eta_s, distance_m FROM crew_grab WHERE city_id = $1")
+        assert (bid["eta_s"], bid["distance_m"]) == (0, 0)
+
+
+async def report_at(engine: Engine, town: Town) -> str:
+    """Take a report at an engine, which opens it to the crews that it knows of."""
+    mirror = engine.desks[town.id].mirror
+    lon, lat = centre(0)
+    report = ReportIn(channel="test", category="no_heat", severity=2, location=ReportedPlace(lon, lat))
+    crews = mirror.crews.values()
+    await engine.run(
+        town.id,
+        lambda tx: take_report(
+            tx, report, city=mirror.city, crews=crews, report_id="r1", order_id="o1", actor="user:test"
+        ),
+    )
+    return "o1"
 
 
 async def test_a_dispatcher_s_word_that_races_grabs_is_the_last_one(database: str) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from types import SimpleNamespace
@@ -20,7 +21,8 @@ from dispatch.http.crew_socket import CrewSession
 from dispatch.http.session import Watch
 from dispatch.ports import hold_port
 from dispatch.store import Database
-from tests.town import Town
+from dispatch.store.crews import Fix
+from tests.town import Town, centre
 
 
 @asynccontextmanager
@@ -188,3 +190,18 @@ async def test_an_engine_starts_without_nats_and_finds_it_when_it_is_there(town:
             give_up_at = monotonic() + 15
             while await best_of(engines, times=3) > 0.1:
                 assert monotonic() < give_up_at, "no hint came over NATS"
+
+
+async def test_an_engine_is_told_at_once_that_another_has_located_a_crew(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.hire("crew", 0)
+    async with engines_of(town, town.settings) as (first, second):
+
+        async def no_look() -> None: ...
+
+        monkeypatch.setattr(second, "look_around", no_look)
+        await first.crews.set_shift("town", "crew", True)
+        now = datetime.now(UTC)
+        await first.crews.hear_position("town", Fix("crew", *centre(0), 5.0, device_at=now, received_at=now))
+        await until(lambda: second.desks["town"].mirror.crews["crew"].position is not None, within_s=5)

@@ -257,7 +257,7 @@ class Script:
         fresh = self.rng.random() < 0.5
         judged = await self.both.run(lambda tx: self._judge(tx, asks, fresh=fresh))
         for done in grabs.complete(judged.answers):
-            await self.both.run(lambda tx, done=done: grabs.close_window(tx, done, complete=True))  # type: ignore[misc]
+            await self.both.run(lambda tx, done=done: grabs.close_window(tx, done, city=self.city))  # type: ignore[misc]
 
     async def _judge(self, tx: Tx, asks: list[grabs.Ask], *, fresh: bool) -> Any:
         known = await tx.crews.known_grabs([(ask.crew, ask.message) for ask in asks])
@@ -277,7 +277,7 @@ class Script:
 
     async def decline(self) -> None:
         crew, message, order = self.rng.choice(CREWS), f"m{self.number()}", self.order()
-        await self.both.run(lambda tx: visits.decline(tx, crew, message, order, "busy"))
+        await self.both.run(lambda tx: visits.decline(tx, crew, message, order, "busy", city=self.city))
 
     async def progress(self) -> None:
         held = [row.order for row in self.both.memory.tables.orders.values() if row.order.crew]

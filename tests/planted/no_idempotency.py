@@ -35,7 +35,7 @@ def plant() -> None:
     """Put the bug back."""
     judge_batch = grabs.judge_batch
 
-    async def judge_anew(tx: Tx, asks: Sequence[Ask], city: City, *, fresh: bool = False) -> Judged:
+    async def judge_anew(tx: Tx, asks: Sequence[Ask], city: City, *, fresh: bool = False, **more: Any) -> Judged:
         remembering, settle = tx.crews, tx.settle
 
         async def settle_anew(rows: Any, won: Any) -> Any:
@@ -45,7 +45,7 @@ def plant() -> None:
         tx.crews = _Forgetful(remembering)  # type: ignore[assignment]
         tx.settle = settle_anew  # type: ignore[method-assign, assignment]
         try:
-            return await judge_batch(tx, asks, city, fresh=False)
+            return await judge_batch(tx, asks, city, fresh=False, **more)
         finally:
             tx.crews = remembering
 

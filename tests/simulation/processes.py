@@ -50,6 +50,12 @@ class SimulatedBus:
                 hint = Hint(self._sender, sessions=((city, crew, session),))
                 self._world.later(self._world.delay(), lambda node=node, hint=hint: self._take(node, hint))  # type: ignore[misc]
 
+    def placed(self, city: str) -> None:
+        for node in self._world.nodes:
+            if node.name != self._sender and not self._world.hint_is_lost():
+                hint = Hint(self._sender, placed=(city,))
+                self._world.later(self._world.delay(), lambda node=node, hint=hint: self._take(node, hint))  # type: ignore[misc]
+
     def _take(self, node: "Node", hint: Hint) -> None:
         if not node.process.dead:
             node._heard(hint)
@@ -78,6 +84,7 @@ class Node(Engine):
                 await asyncio.sleep(0.5)
         self._spawn(self._poll(), "poll")
         self._spawn(self._flush(), "flush")
+        self._spawn(self.crews.hear_placed(), "placed")
 
     def now(self) -> datetime:
         """Return the database's time, as well as this machine knows it."""

@@ -123,6 +123,10 @@ class LockingOrders(MemoryOrders):
         await self._tx.statement(("override", override_id))
         await super().mark_undone(override_id)
 
+    async def merged_into(self, order_id: str) -> list[str]:
+        await self._tx.statement()
+        return await super().merged_into(order_id)
+
     async def changed_since(self, order_id: str, version: int) -> str | None:
         await self._tx.statement()
         tables = self._tx.tables
@@ -156,6 +160,10 @@ class LockingCrews(MemoryCrews):
     async def find(self, crew_ids: Sequence[str]) -> dict[str, Crew]:
         await self._tx.statement()
         return await super().find(crew_ids)
+
+    async def eligible(self, order: Order, *, but: Collection[str]) -> list[Crew]:
+        await self._tx.statement()
+        return await super().eligible(order, but=but)
 
     async def lock(self, crew_ids: Sequence[str]) -> dict[str, Crew]:
         await self._tx.statement(*map(crew_row, sorted(set(crew_ids))))

@@ -1,13 +1,13 @@
 """The rows of crews inside a transaction in memory: `store.crews.CrewRows` without SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from crew_client.protocol import Location
-from dispatch.crews import Crew
+from dispatch.crews import Crew, obstacles
 from dispatch.store.crews import CrewRows, Fix, GrabRow
 from dispatch.store.memory.tables import KeptGrab, Tables
 from dispatch.store.rows import text
@@ -38,6 +38,15 @@ class MemoryCrews(CrewRows):
     async def find(self, crew_ids: Sequence[str]) -> dict[str, Crew]:
         rows = self._tables.crews
         return {crew_id: rows[crew_id] for crew_id in sorted(set(crew_ids)) if crew_id in rows}
+
+    async def eligible(self, order: "Order", *, but: Collection[str]) -> list[Crew]:
+        assert order.offer is not None
+        zones, known = order.offer.zones, {*but, *order.excluded}
+        return [
+            crew
+            for crew in await MemoryCrews.all(self)
+            if crew.id not in known and not obstacles(order, crew, zones=zones, excluded=())
+        ]
 
     async def lock(self, crew_ids: Sequence[str]) -> dict[str, Crew]:
         return await self.find(crew_ids)

@@ -218,6 +218,14 @@ def test_a_declined_offer_hides_until_it_is_made_again(session: Session, make: A
     assert list(session.mirror.offers) == ["o1"]
 
 
+def test_a_declined_offer_stays_hidden_where_a_snapshot_shows_a_later_window_of_it(session: Session, make: Any) -> None:
+    see(session, make, make.offer(11, closes_in_s=6))
+    session.ask(Decline(id="d1", order="o1"))
+    see(session, make, ProgressAck(id="d1", order="o1", state="offered"))
+    see(session, make, make.welcome(12, offers=(make.offered("o1", closes_in_s=18),)))
+    assert not session.mirror.offers
+
+
 def test_a_late_answer_to_a_decline_does_not_hide_the_next_offer_of_the_order(session: Session, make: Any) -> None:
     see(session, make, make.offer(11))
     session.ask(Decline(id="d1", order="o1"))

@@ -13,7 +13,7 @@ from geo.areas import area_m2
 from geo.datums import to_wgs84
 from geo.geojson import MAX_PROBLEMS
 from geo.zone_reading import MAX_ZONES
-from geo.zones import ZoneMap, ZoneMapError, ZoneProblem, parse_zones
+from geo.zones import ZoneMap, ZoneMapError, ZoneProblem, parse_zones, survey_zones
 
 DATA = Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -300,6 +300,18 @@ def test_all_problems_of_all_zones_come_at_once_up_to_a_limit() -> None:
 def test_a_pile_of_zones_is_refused_without_comparing_each_with_each() -> None:
     pile = _map(*(_zone(i, _square(126.6 + i * 1e-6, 45.7)) for i in range(3000)))
     assert len(_problems(pile)) == MAX_PROBLEMS  # takes 0.3 s; each with each takes minutes, and the test's time is up
+
+
+def test_a_survey_names_every_overlap_and_gap_and_says_where_it_was_cut() -> None:
+    pairs = [_zone(f"{n}{side}", _square(126.0 + n * 0.05 + shift, 45.7)) for n in range(150) for side, shift in
+             (("a", 0.0), ("b", 0.005), ("c", 0.01504))]  # fmt: skip
+    survey = survey_zones(json.dumps(_map(*pairs)).encode())
+    assert len([problem for problem in survey.problems if "overlap" in problem.detail]) == 150
+    assert len([warning for warning in survey.warnings if "gap" in warning.detail]) == 150
+    assert (survey.gaps_known, survey.cut) == (True, False)
+    assert survey_zones(json.dumps(_map(*pairs)).encode(), most=150).cut
+    broken = survey_zones(json.dumps(_map(*pairs, _zone("bow", BOW))).encode())
+    assert (broken.gaps_known, broken.warnings) == (False, ())
 
 
 def test_a_map_of_too_many_zones_is_refused() -> None:
