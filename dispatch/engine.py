@@ -223,9 +223,9 @@ class Engine:
         if event.kind in ("clock.at_risk", "clock.breached"):
             self.metrics.alarms.labels(event.kind.removeprefix("clock."), "any").inc()
         if event.kind == "crew.signed_out" and event.crew is not None:
-            self._sign_out(mirror.city.id, event.crew)
+            self.sign_out(mirror.city.id, event.crew)
         if event.kind == "user.signed_out":
-            self._sign_out(mirror.city.id, msgspec.json.decode(event.data)["user"])
+            self.sign_out(mirror.city.id, msgspec.json.decode(event.data)["user"])
         freed = {data.lost.crew} if data is not None and data.lost is not None else set()
         if event.kind in ("order.resolved", "order.suspended") and event.crew is not None:
             freed.add(event.crew)
@@ -235,7 +235,7 @@ class Engine:
             if crew in self.hub.crews[mirror.city.id]:
                 self.crews.join_open_later(mirror.city.id, crew)
 
-    def _sign_out(self, city: str, subject: str) -> None:
+    def sign_out(self, city: str, subject: str) -> None:
         """Forget the tokens of a crew or user and close the sockets: who still has a good one comes back."""
         self._tokens = {
             token: known

@@ -1,5 +1,6 @@
 """Routes of crews, users and their tokens."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -105,6 +106,7 @@ async def get_crew_tokens(call: Call) -> TokenPage:
 async def post_revoke_crew_tokens(call: Call, tx: "Tx") -> tuple[int, Revocation]:
     """Make a lost phone's token void, or every token of the crew; its sockets are closed."""
     revoked = await sign_out(tx, call.path["crew_id"], call.body.token, actor=call.identity.actor)
+    call.afterwards = partial(call.engine.sign_out, call.city, call.path["crew_id"])
     return 200, Revocation(revoked)
 
 
@@ -190,6 +192,7 @@ async def get_user_tokens(call: Call) -> TokenPage:
 async def post_revoke_user_tokens(call: Call, tx: "Tx") -> tuple[int, Revocation]:
     """Make a user's token void, or every one of his; 409 for the last that an administrator of the city has."""
     revoked = await sign_out_user(tx, call.path["user_id"], call.body.token, actor=call.identity.actor)
+    call.afterwards = partial(call.engine.sign_out, call.city, call.path["user_id"])
     return 200, Revocation(revoked)
 
 

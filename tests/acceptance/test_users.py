@@ -50,6 +50,17 @@ async def test_a_users_token_is_made_void_on_every_engine_and_his_screens_are_cl
     await until_refused(city, kept)
 
 
+async def test_who_has_the_answer_of_a_sign_out_is_sure_that_its_engine_lets_nobody_in_any_more(city: City) -> None:
+    user = await city.post("/users", {"name": "值班员", "role": "monitor"})
+    crew = await city.crew()
+    for subject in (f"/users/{user['id']}", f"/crews/{crew.id}"):
+        for _ in range(10):
+            token = (await city.post(f"{subject}/tokens"))["token"]
+            assert (await city.call("GET", "/zones", token=token)).status_code == 200
+            await city.post(f"{subject}/tokens/revoke", {}, expect=200)
+            assert (await city.call("GET", "/zones", token=token)).status_code == 401
+
+
 async def test_users_are_listed_with_the_administrator_that_every_city_has(city: City) -> None:
     made = [await city.post("/users", {"name": f"值班员 {n}", "role": "monitor"}) for n in range(3)]
     whole = (await city.get("/users"))["items"]
