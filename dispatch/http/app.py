@@ -203,7 +203,12 @@ def _mount_errors(app: App, routes: Routes) -> None:
             return response
         if isinstance(error, PayloadTooLarge):
             # Sanic has one error for both, and tells them apart in words.
-            return problem(errors.HeadersTooLarge() if "header" in str(error) else errors.TooLarge())
+            if "header" not in str(error):
+                return problem(errors.TooLarge())
+            most = app.config.REQUEST_MAX_HEADER_SIZE
+            return problem(
+                errors.HeadersTooLarge(f"address and headers have more than {most} bytes; send fewer of them")
+            )
         if isinstance(error, SanicException) and error.status_code < 500:
             if error.status_code == 413:
                 return problem(errors.TooLarge())
