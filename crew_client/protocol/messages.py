@@ -125,7 +125,11 @@ class Hello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
 
 
 class Shift(Struct, frozen=True, tag="shift", forbid_unknown_fields=True):
-    """Begin (`on: true`) or end the shift; offers come only while on shift."""
+    """Begin (`on: true`) or end the shift. Answered by `shift_changed` where that changes something.
+
+    Offers come only while on shift, and whatever is open to the crew comes anew as a shift begins: with a
+    `shift_changed` the phone clears the offers that it shows.
+    """
 
     on: bool
 
@@ -307,7 +311,10 @@ class Advice(Struct, frozen=True, tag="advice"):
 
 
 class ShiftChanged(Struct, frozen=True, tag="shift_changed"):
-    """The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason."""
+    """The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason.
+
+    Offers that were shown before it are gone; those of a shift that begins follow.
+    """
 
     seq: Seq
     on: bool

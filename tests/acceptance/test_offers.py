@@ -357,6 +357,40 @@ async def test_a_crew_that_ends_its_shift_gets_no_offers(make_city: MakeCity) ->
     assert (await phone.verdict(order["id"]))["reason"] == "off_shift"
 
 
+async def test_a_crew_off_shift_is_shown_nothing_and_a_new_shift_shows_it_everything_anew(
+    make_city: MakeCity,
+) -> None:
+    city: City = await make_city({"mode": "first", **LONG})
+    crew, phone = await city.working(capacity=2)
+    first, second = [(await city.report())["id"] for _ in range(2)]
+    for order in (first, second):
+        await phone.expect("offer", order=order)
+    await phone.say("shift", on=False)
+    ended = await phone.expect("shift_changed", on=False)
+    for order in (first, second):
+        await city.override(order, "reprioritize", severity=4)
+    await city.override(second, "hold")
+    _, other = await city.working()
+    await other.expect("offer", order=first)
+    await phone.settle()
+    assert [frame["type"] for frame in phone.frames if frame.get("seq", 0) > ended["seq"]] == []
+    for other_engine in (False, True):
+        back = await city.phone(crew, other_engine=other_engine)
+        welcome = await back.hello()
+        assert (welcome["offers"], welcome["on_shift"]) == ([], False)
+    await back.say("shift", on=True)
+    begun = await back.expect("shift_changed", on=True)
+    await back.at(*centre(0))
+    offer = await back.expect("offer", order=first)
+    assert offer["seq"] > begun["seq"]
+    assert offer["order"]["severity"] == 4
+    await no_offer(back, second)
+    again = await city.phone(crew)
+    welcome = await again.hello()
+    assert [order["id"] for order in welcome["offers"]] == [first]
+    assert (await again.verdict(first))["won"] is True
+
+
 async def test_an_order_that_nobody_can_take_stays_open_and_the_dispatchers_hear_why(make_city: MakeCity) -> None:
     city: City = await make_city({"mode": "first", "assign_after_s": 0.3, "ring_s": [300, 400]})
     order = await city.report(required_skills=["gas"])

@@ -11,7 +11,10 @@ export interface Hello {
   epoch?: string | null;
 }
 /**
- * Begin (`on: true`) or end the shift; offers come only while on shift.
+ * Begin (`on: true`) or end the shift. Answered by `shift_changed` where that changes something.
+ *
+ *     Offers come only while on shift, and whatever is open to the crew comes anew as a shift begins: with a
+ *     `shift_changed` the phone clears the offers that it shows.
  */
 export interface Shift {
   type: "shift";
@@ -350,6 +353,8 @@ export interface Advice {
 }
 /**
  * The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason.
+ *
+ *     Offers that were shown before it are gone; those of a shift that begins follow.
  */
 export interface ShiftChanged {
   type: "shift_changed";
