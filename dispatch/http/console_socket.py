@@ -131,6 +131,7 @@ class ConsoleSession(Session):
             return
         self.engine.hub.consoles[city].add(self)
         self.joined = True
+        self.must_speak = False  # a screen only listens
 
     def _can_resume(self, mirror: "Mirror", hello: ConsoleHello) -> bool:
         """Return whether the events after `resume_after` will do, or only a whole snapshot."""

@@ -247,7 +247,11 @@ async def test_a_second_connection_replaces_the_first(quick: City, other_engine:
     assert await second.closing() == 4409
 
 
-async def test_who_says_nothing_is_disconnected_4408_and_who_pings_is_not(quick: City) -> None:
+async def test_a_crew_that_says_nothing_is_disconnected_4408_and_who_pings_is_not_nor_a_screen_that_listens(
+    quick: City,
+) -> None:
+    screen, stranger = [await quick.console(other_engine=True) for _ in range(2)]
+    await screen.hello()
     silent_crew, talking_crew = await quick.crew(), await quick.crew()
     silent = await quick.phone(silent_crew, other_engine=True)
     talking = await quick.phone(talking_crew, other_engine=True)
@@ -261,6 +265,8 @@ async def test_who_says_nothing_is_disconnected_4408_and_who_pings_is_not(quick:
     assert silent.close_code == 4408
     assert monotonic() - begun > SILENCE_S - 1
     await talking.settle()
+    assert await stranger.closing() == 4408, "a screen that has not said hello"
+    await screen.settle()
 
 
 # The same id, the same verdict
