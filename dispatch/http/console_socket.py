@@ -25,7 +25,7 @@ REPLAY = 5_000
 """How many missed events are repeated; who missed more gets a snapshot."""
 
 
-class ConsoleHello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
+class ConsoleHello(Struct, frozen=True, tag="hello"):
     """The first message of a console: what it wants to see, and from where on."""
 
     token: str | None = None
@@ -39,7 +39,7 @@ class ConsolePing(Struct, frozen=True, tag="ping"):
     """Keeps the connection known to be alive."""
 
 
-class ConsoleAck(Struct, frozen=True, tag="ack", forbid_unknown_fields=True):
+class ConsoleAck(Struct, frozen=True, tag="ack"):
     """Everything up to `seq` has been seen."""
 
     seq: Annotated[int, Meta(ge=0)]
