@@ -10,7 +10,14 @@ Units: `lon`, `lat` in degrees, WGS-84 unless `crs` says otherwise; `_m` metres;
 RFC 3339 with offset.
 """
 
-from crew_client.protocol.codec import FRAME_LIMIT, ProtocolError, decode_from_crew, decode_to_crew, encode
+from crew_client.protocol.codec import (
+    FRAME_LIMIT,
+    ProtocolError,
+    decode_from_crew,
+    decode_to_crew,
+    encode,
+    without_leap_seconds,
+)
 from crew_client.protocol.messages import (
     Ack,
     Advice,
@@ -95,4 +102,5 @@ __all__ = [
     "decode_from_crew",
     "decode_to_crew",
     "encode",
+    "without_leap_seconds",
 ]

@@ -135,13 +135,13 @@ class Shift(Struct, frozen=True, tag="shift"):
 
 
 class Position(Struct, frozen=True, tag="position"):
-    """One fix of the phone, with the phone's own time in `at`."""
+    """One fix of the phone, with the phone's own time in `at`; without a `crs` it is WGS-84."""
 
     lon: Longitude
     lat: Latitude
     accuracy_m: Annotated[float, Meta(ge=0)]
     at: datetime
-    crs: Crs = "wgs84"
+    crs: Crs | None = "wgs84"
 
 
 class Grab(Struct, frozen=True, tag="grab"):

@@ -208,7 +208,7 @@ class CrewSession(Session):
             self.line.send(say(said))
 
     def _fix_of(self, message: Position) -> Fix:
-        lon, lat = to_wgs84(message.lon, message.lat, message.crs)
+        lon, lat = to_wgs84(message.lon, message.lat, message.crs or "wgs84")
         return Fix(
             crew=self.crew,
             lon=round(lon, 7),
@@ -220,10 +220,13 @@ class CrewSession(Session):
 
 
 def _id_of(frame: str) -> str | None:
-    """Return the id of a frame that is wrong otherwise, so that its sender knows which one it was."""
+    """Return the id of a frame that is wrong otherwise, so that its sender knows which one it was.
+
+    An id that is too long is left out: its beginning may be another's.
+    """
     try:
         value: Any = msgspec.json.decode(frame)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     found = value.get("id") if isinstance(value, dict) else None
-    return found[:64] if isinstance(found, str) else None
+    return found if isinstance(found, str) and 0 < len(found) <= 64 else None

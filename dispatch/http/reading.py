@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from crew_client.protocol import without_leap_seconds
 from dispatch.errors import DispatchError, Invalid, Malformed, Problem
 from dispatch.problems import MAX_DEPTH, problem_of, step_of, unfit_values, unreadable_values
 
@@ -24,6 +25,9 @@ def read_json(body: bytes, kind: type[T]) -> T:
     try:
         value = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
+        plain = without_leap_seconds(text := body.decode(errors="replace"))
+        if plain != text:
+            return read_json(plain.encode(), kind)
         raise _invalid([problem_of(error)]) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise _unreadable(body, error) from None

@@ -207,6 +207,31 @@ async def test_an_error_names_the_command_that_it_is_about(quick: City) -> None:
     assert "order" in (await phone.expect("error", id="mine"))["detail"]
 
 
+async def test_an_error_about_an_id_that_is_too_long_carries_none(quick: City) -> None:
+    _, phone = await quick.working()
+    await phone.say("grab", id="x" * 65, order="o")
+    assert "id" not in await phone.expect("error")
+
+
+async def test_a_position_without_a_datum_and_times_in_a_leap_second_are_taken(quick: City) -> None:
+    crew = await quick.crew()
+    phone = await quick.phone(crew)
+    await phone.hello()
+    await phone.say("shift", on=True)
+    lon, lat = centre(0)
+    at = "2016-12-31T23:59:60.250Z"
+    await phone.say("position", lon=lon, lat=lat, accuracy_m=5, at=at, crs=None)
+    order = (await quick.report(reported_at="2016-12-31T23:59:60Z"))["id"]
+    await phone.expect("offer", order=order)
+    assert (await phone.verdict(order))["won"] is True
+    assert "error" not in await phone.progress(order, "arrived", at="2017-01-01T07:59:60+08:00")
+    told = await quick.order(order)
+    assert told["reported_at"] == "2016-12-31T23:59:59Z"
+    (arrived,) = [event for event in told["timeline"] if event["kind"] == "order.arrived"]
+    assert datetime.fromisoformat(arrived["data"]["device_at"]) == datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert not phone.of("error")
+
+
 async def test_a_newer_phone_is_understood_what_it_says_beside_is_ignored(quick: City) -> None:
     new: dict[str, Any] = {"battery": 0.5, "of": [{"a": None}]}
     crew = await quick.crew()

@@ -21,7 +21,7 @@ export interface Shift {
   on: boolean;
 }
 /**
- * One fix of the phone, with the phone's own time in `at`.
+ * One fix of the phone, with the phone's own time in `at`; without a `crs` it is WGS-84.
  */
 export interface Position {
   type: "position";
@@ -29,7 +29,7 @@ export interface Position {
   lat: number;
   accuracy_m: number;
   at: string;
-  crs?: "bd09" | "gcj02" | "wgs84";
+  crs?: ("bd09" | "gcj02" | "wgs84") | null;
 }
 /**
  * Ask for an offered order. The same `id` always gets the same verdict.
