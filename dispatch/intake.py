@@ -69,7 +69,10 @@ class ContactIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReportIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst)."""
+    """A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst).
+
+    `extra` is what else the channel knows: kept with the report as it came, told to nobody but who reads the report.
+    """
 
     channel: Annotated[str, Meta(min_length=1, max_length=64)]
     category: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -81,6 +84,7 @@ class ReportIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     external_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     reported_at: datetime | None = None
     required_skills: Annotated[tuple[Skill, ...], Meta(max_length=32)] | None = ()
+    extra: Annotated[dict[str, Any], Meta(max_length=100)] | None = None
 
 
 class Taken(Struct, frozen=True):

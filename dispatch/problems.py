@@ -18,6 +18,7 @@ _PLACE = re.compile(r" - at `(?:key in )?\$?([^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _NO_CHOICE = re.compile(r"Invalid enum value (.*)")
+_UNESCAPED = re.compile(r"^(\d{4}-\d\d-\d\d[Tt ][\d:.]+) (\d\d:?\d\d)$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
@@ -125,6 +126,11 @@ def is_text(value: str) -> bool:
 def step_of(name: str) -> str:
     """Return a member's name as one step of a JSON pointer that can be written in any encoding."""
     return name.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")
+
+
+def with_offset(text: str) -> str:
+    """Return a time out of an address with the `+` of its offset, which stands for a space where it was not escaped."""
+    return _UNESCAPED.sub(r"\1+\2", text)
 
 
 def instant(moment: datetime, pointer: str) -> datetime:

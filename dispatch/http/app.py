@@ -17,6 +17,9 @@ from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.heads import Head, write_readably
+from dispatch.http.open311.formats import refused
+from dispatch.http.open311.routes import is_open311, mount_open311
+from dispatch.http.open311.routes import methods_of as open311_methods
 from dispatch.http.openapi import openapi_document
 from dispatch.http.pages import mount_pages
 from dispatch.http.routing import LOOK, App, Routes, bearer, mount, problem
@@ -61,6 +64,7 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     )
     routes = all_routes()
     mount(app, engine, routes)
+    mount_open311(app, engine)
     _mount_health(app, engine, routes)
     _mount_sockets(app, engine)
     mount_pages(app, engine)
@@ -190,25 +194,35 @@ def foreign(request: Request) -> bool:
 def _mount_errors(app: App, routes: Routes) -> None:
     @app.exception(Exception)
     async def failed(request: Request, error: Exception) -> HTTPResponse:
-        if isinstance(error, DispatchError):
-            return problem(error)
-        if isinstance(error, NotFound):
-            return problem(errors.NotFound(f"there is no {request.path} here"))
+        told = _told(request, error)
+        ours = is_open311(request.path)
+        response = refused(request, told) if ours else problem(told)
         if isinstance(error, MethodNotAllowed):
             # Sanic forgets the methods of a route that has others below it.
-            allowed = {*(error.allowed_methods or routes.methods_of(request.path)), "OPTIONS"}
-            only_asked = request.method == "OPTIONS"
-            response = HTTPResponse(status=204) if only_asked else problem(errors.MethodNotAllowed())
-            response.headers["Allow"] = ", ".join(sorted(allowed))
-            return response
-        if isinstance(error, PayloadTooLarge):
-            # Sanic has one error for both, and tells them apart in words.
-            return problem(errors.HeadersTooLarge() if "header" in str(error) else errors.TooLarge())
-        if isinstance(error, SanicException) and error.status_code < 500:
-            if error.status_code == 413:
-                return problem(errors.TooLarge())
-            return problem(errors.Malformed(str(error) or None))
-        if isinstance(error, SanicException) and error.status_code == 503:
-            return problem(Unavailable("this took too long"))
-        log.error("a request failed", path=request.path, exc_info=error)
-        return problem(DispatchError("something went wrong here; it has been written down"))
+            known = open311_methods(request.path) if ours else routes.methods_of(request.path)
+            if request.method == "OPTIONS":
+                response = HTTPResponse(status=204)
+            response.headers["Allow"] = ", ".join(sorted({*(error.allowed_methods or known), "OPTIONS"}))
+        return response
+
+
+def _told(request: Request, error: Exception) -> DispatchError:
+    """Return what a caller is told of an error that no route has answered; what he cannot mend is written down."""
+    if isinstance(error, DispatchError):
+        return error
+    if isinstance(error, NotFound):
+        return errors.NotFound(f"there is no {request.path} here")
+    if isinstance(error, MethodNotAllowed):
+        return errors.MethodNotAllowed()
+    if isinstance(error, PayloadTooLarge):
+        # Sanic has one error for both, and tells them apart in words.
+        if "header" not in str(error):
+            return errors.TooLarge()
+        most = request.app.config.REQUEST_MAX_HEADER_SIZE
+        return errors.HeadersTooLarge(f"address and headers have more than {most} bytes; send fewer of them")
+    if isinstance(error, SanicException) and error.status_code < 500:
+        return errors.TooLarge() if error.status_code == 413 else errors.Malformed(str(error) or None)
+    if isinstance(error, SanicException) and error.status_code == 503:
+        return Unavailable("this took too long")
+    log.error("a request failed", path=request.path, exc_info=error)
+    return DispatchError("something went wrong here; it has been written down")

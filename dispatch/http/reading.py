@@ -1,18 +1,16 @@
 """From bytes to checked values: every wrong input becomes an error that names the field."""
 
-import re
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from crew_client.protocol import without_leap_seconds
 from dispatch.errors import DispatchError, Invalid, Malformed, Problem
-from dispatch.problems import MAX_DEPTH, problem_of, step_of, unfit_values, unreadable_values
+from dispatch.problems import MAX_DEPTH, problem_of, step_of, unfit_values, unreadable_values, with_offset
 
 T = TypeVar("T")
 Query = TypeVar("Query", bound=msgspec.Struct)
-_OFFSET = re.compile(r"^(\d{4}-\d\d-\d\d[Tt ][\d:.]+) (\d\d:?\d\d)$")
-"""A time whose `+` was not escaped in the address, where it stands for a space."""
 MOST_PROBLEMS = 100
 """How many problems one answer lists."""
 
@@ -50,6 +48,9 @@ def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
+        plain = without_leap_seconds(text := body.decode(errors="replace"))
+        if plain != text:
+            return _decode(plain.encode(), kind)
         # What msgspec does not name, the more lenient reader may: a number too large, deep in a free object.
         unnamed = unreadable_values(body) if "[...]" in str(error) else []
         raise _invalid(unnamed or [problem_of(error, kind)]) from None
@@ -95,7 +96,7 @@ def read_query(args: dict[str, list[str]], kind: type[Query]) -> Query:
         if "\0" in values[0]:
             raise Invalid.field(f"/{name}", "holds a NUL character; take it out")
         if values[0] != "":
-            given[name] = _OFFSET.sub(r"\1+\2", values[0]) if name in times else values[0]
+            given[name] = with_offset(values[0]) if name in times else values[0]
     try:
         found = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:

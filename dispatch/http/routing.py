@@ -70,6 +70,8 @@ class Call:
         self.query: Any = None
         self.key: Key
         self.given_key: str | None = None
+        self.afterwards: Callable[[], None] | None = None
+        """What a command wants done in this process once it is committed, before it is answered."""
         self.token = ""
         self.origin = ""
 
@@ -94,6 +96,9 @@ class Call:
 Reader = Callable[[Call], Coroutine[Any, Any, Any]]
 Opener = Callable[["Engine", Any], Coroutine[Any, Any, Any]]
 Commander = Callable[[Call, "Tx"], Coroutine[Any, Any, tuple[int, Any]]]
+Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
+Server = Callable[[Request, dict[str, str]], Coroutine[Any, Any, HTTPResponse | None]]
+Refuser = Callable[[Request, DispatchError], HTTPResponse]
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -198,31 +203,43 @@ def mount(app: App, engine: "Engine", routes: Routes) -> None:
         )
 
 
-def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | None]]:
+def _handler(engine: "Engine", route: Route) -> Handler:
+    async def serve(request: Request, path: dict[str, str]) -> HTTPResponse | None:
+        response = await _serve(engine, route, request, path)
+        if isinstance(response, Download):
+            await _send(request, response)
+            return None
+        return response
+
+    return answering(engine, route.name, serve, lambda _request, error: problem(error))
+
+
+def answering(engine: "Engine", name: str, serve: Server, refuse: Refuser) -> Handler:
+    """Return the handler of a route: each request is counted under its name, and no error leaves it unanswered.
+
+    `serve` gives the answer, None where it has sent it already; `refuse` is how an error is told here.
+    """
+
     async def handle(request: Request, **path: str) -> HTTPResponse | None:
         begun = perf_counter()
         status = 500
         try:
             if engine.draining:
                 raise Unavailable("this engine is ending; ask again, and another answers")
-            response = await _serve(engine, route, request, path)
-            if isinstance(response, Download):
-                status = 200
-                await _send(request, response)
-                return None
-            status = response.status
+            response = await serve(request, path)
+            status = 200 if response is None else response.status
         except DispatchError as error:
-            response = problem(error)
+            response = refuse(request, error)
             status = response.status
         except SanicException:
             raise
         except Exception:
-            log.exception("a request failed", route=route.name)
-            response = problem(DispatchError("something went wrong here; it has been written down"))
+            log.exception("a request failed", route=name)
+            response = refuse(request, DispatchError("something went wrong here; it has been written down"))
         finally:
             if engine.draining and request.stream is not None:
                 request.stream.keep_alive = False  # type: ignore[attr-defined]  # HTTP/1: the answer says so
-            engine.metrics.requests.labels(route.name, str(status)).observe(perf_counter() - begun)
+            engine.metrics.requests.labels(name, str(status)).observe(perf_counter() - begun)
         return response
 
     return handle
@@ -257,7 +274,7 @@ async def _send(request: Request, download: Download) -> None:
 
 async def _serve(engine: "Engine", route: Route, request: Request, path: dict[str, str]) -> HTTPResponse | Download:
     if route.opener is not None:
-        given = read_json(await _read_body(request, route.limit), route.body)
+        given = read_json(await read_body(request, route.limit), route.body)
         return respond(route.status, encode(await engine.command(route.opener(engine, given))))
     token = bearer(request)
     identity = await engine.identify(token) if token else None
@@ -275,7 +292,7 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     call.origin = origin_of(request)
     args = request.get_args(keep_blank_values=True)
     call.query = read_query({name: args.getlist(name) for name in args}, route.query)
-    call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
+    call.raw = b"" if route.method == "GET" else await read_body(request, route.limit)
     if route.items is not None or route.body not in (None, bytes):
         if not call.raw:
             raise malformed("this route needs one")
@@ -302,7 +319,10 @@ async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
     """Run a command, once per key."""
     if route.commander is not None:
         commander = route.commander
-        return await once(call.engine, call.key, lambda tx: commander(call, tx), secret=route.secret)
+        answer = await once(call.engine, call.key, lambda tx: commander(call, tx), secret=route.secret)
+        if call.afterwards is not None:
+            call.afterwards()
+        return answer
     assert route.reader is not None
     if call.given_key is None:
         return route.status, encode(await route.reader(call))
@@ -314,8 +334,11 @@ async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
     return await once_in_parts(call.engine, call.key, work)
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
-    """Return the body, of which no more than `limit` is ever kept; the server throws away what is over."""
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body, of which no more than `limit` is ever kept; the server throws away what is over.
+
+    The route must be one that streams its body.
+    """
     packed = request.headers.get("content-encoding", "identity").strip()
     if packed.lower() not in ("identity", ""):
         raise EncodedBody(f"the body says Content-Encoding: {plain(packed)}; send it as it is, without that header")

@@ -61,8 +61,10 @@ SELECT $1, n.order_id, n.cycle,
 FROM unnest($3::text[], $4::int[], $5::int[], $6::text[], $7::float8[], $8::float8[])
     AS n (order_id, cycle, ring, crew_id, eta_s, distance_m)
 
--- name: offered_to: those of some orders that were offered to a crew, in whatever cycle
-SELECT order_id, cycle FROM offer_round WHERE city_id = $1 AND order_id = ANY ($2::text[]) AND $3 = ANY (crews)
+-- name: offered_since: those of some orders that were offered to a crew by an event after $4, in the shift that began at $5
+SELECT order_id, (data ->> 'cycle')::int AS cycle FROM event
+WHERE city_id = $1 AND order_id = ANY ($2::text[]) AND seq > $4 AND ($5::timestamptz IS NULL OR at >= $5)
+  AND EXISTS (SELECT FROM json_array_elements(data -> 'offered' -> 'crews') AS told WHERE told ->> 0 = $3)
 
 -- name: offered_crews: everybody to whom an order is open in its present cycle
 SELECT unnest(crews) AS crew_id, unnest(eta_s) AS eta_s, unnest(distance_m) AS distance_m
@@ -129,6 +131,29 @@ SELECT * FROM orders
 WHERE city_id = $1 AND open AND state = ANY ($2::text[]) AND ($3::text IS NULL OR zone = $3)
   AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
 ORDER BY order_id DESC LIMIT $6
+
+-- name: list_requests: a page of what was reported in a time, newest first; $5 says whether it is still to be done
+SELECT * FROM orders
+WHERE city_id = $1 AND reported_at >= $2 AND reported_at <= $3 AND ($4::text[] IS NULL OR category = ANY ($4))
+  AND ($5::boolean IS NULL OR open = $5)
+ORDER BY reported_at DESC, order_id DESC LIMIT $6 OFFSET $7
+
+-- name: list_open_requests: the same of open orders alone, by their own index: there are few
+SELECT * FROM orders
+WHERE city_id = $1 AND open AND reported_at >= $2 AND reported_at <= $3
+  AND ($4::text[] IS NULL OR category = ANY ($4))
+ORDER BY reported_at DESC, order_id DESC LIMIT $5 OFFSET $6
+
+-- name: request_details: when some orders changed last (of those that are done: when they came to be), and their pictures
+SELECT o.order_id, coalesce(
+    (SELECT at FROM event AS e WHERE NOT o.open AND e.city_id = o.city_id AND e.order_id = o.order_id
+        AND kind IN ('order.resolved', 'order.cancelled', 'order.merged') ORDER BY seq DESC LIMIT 1),
+    (SELECT at FROM event AS e WHERE e.city_id = o.city_id AND e.order_id = o.order_id
+        AND kind LIKE 'order.%' ORDER BY seq DESC LIMIT 1),
+    o.reported_at) AS updated_at,
+    (SELECT body -> 'extra' ->> 'media_url' FROM report AS r
+        WHERE r.city_id = o.city_id AND r.order_id = o.order_id LIMIT 1) AS media_url
+FROM orders AS o WHERE o.city_id = $1 AND o.order_id = ANY ($2::text[])
 
 -- name: insert_report: a report as it came in; nothing comes back where another with its external id came first
 INSERT INTO report (city_id, report_id, order_id, channel, external_id, body, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def _square(west: float, south: float, side: float = 0.01) -> list[list[float]]:
     return [[west, south], [east, south], [east, north], [west, north], [west, south]]
 
 
-def _zone(zone_id: object, *rings: list[list[float]], **properties: object) -> dict[str, Any]:
+def _zone(zone_id: object, *rings: Sequence[Sequence[float]], **properties: object) -> dict[str, Any]:
     geometry = {"type": "Polygon", "coordinates": list(rings)}
     return {"type": "Feature", "properties": {"id": zone_id, "name": "片区", **properties}, "geometry": geometry}
 

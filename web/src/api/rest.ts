@@ -186,7 +186,7 @@ export interface TokenOut {
   token: string;
 }
 /**
- * The tokens of a crew, the oldest first.
+ * The tokens of a crew or user, the oldest first.
  */
 export interface TokenPage {
   items: IssuedToken[];
@@ -245,6 +245,13 @@ export interface UserOut {
   role: string;
 }
 /**
+ * A page of users.
+ */
+export interface UserPage {
+  items: UserOut[];
+  next?: string | null;
+}
+/**
  * A link that signs one phone in, as text and as a QR code to be scanned; shown this once.
  */
 export interface SignInLink {
@@ -301,6 +308,8 @@ export interface Done {
 }
 /**
  * A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst).
+ *
+ *     `extra` is what else the channel knows: kept with the report as it came, told to nobody but who reads the report.
  */
 export interface ReportIn {
   channel: string;
@@ -313,6 +322,7 @@ export interface ReportIn {
   external_id?: string | null;
   reported_at?: string | null;
   required_skills?: string[] | null;
+  extra?: {} | null;
 }
 /**
  * Whom to call. Kept with the order and told to the crew that holds it, never to the log.
