@@ -92,6 +92,8 @@ class Mirror:
                 self.waiting_place = place
             case ShiftChanged(on=on):
                 self.on_shift = on
+                self.offers.clear()
+                self._declined.clear()
         return True
 
     def decline(self, order_id: str, closes_at: datetime) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from ulid import ULID
 
 from dispatch import forecasts
-from dispatch.access import issue_token
+from dispatch.access import ADMIN, FIRST_ADMIN, issue_token
 from dispatch.city import City
 from dispatch.errors import Conflict, Invalid, NotFound
 from dispatch.operator_errors import ConfigError
@@ -37,7 +37,7 @@ async def add_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, nam
         if await conn.fetchval(LOG["head"], city_id) is not None:
             raise Conflict(f"city {city_id} exists already")
         await _insert(conn, city_id, name)
-        return await issue_token(conn, city_id, role="admin", subject="admin")
+        return await issue_token(conn, city_id, role=ADMIN, subject=FIRST_ADMIN)
 
 
 async def ensure_first_city(conn: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -151,14 +151,17 @@ class CrewCommands:
 
         Each transaction locks few orders: on a bad day thousands are open, and crews grab them meanwhile.
         """
-        waiting = mirror.not_yet_offered(crew_id)
+        since, waiting = mirror.seq, mirror.not_yet_offered(crew_id)
         waiting.sort(key=lambda order: (-order.severity, order.reported_at))
         for start in range(0, len(waiting), JOIN_AT_ONCE):
             crew = mirror.crews.get(crew_id)
             if crew is None or not crew.on_shift or crew.load >= crew.capacity:
                 return
             batch = [order.id for order in waiting[start : start + JOIN_AT_ONCE]]
-            await self._engine.run(mirror.city.id, lambda tx, batch=batch: offers.join(tx, crew_id, batch, mirror.city))  # type: ignore[misc]
+            await self._engine.run(
+                mirror.city.id,
+                lambda tx, batch=batch: offers.join(tx, crew_id, batch, mirror.city, since=since),  # type: ignore[misc]
+            )
 
     async def progress(self, city_id: str, crew_id: str, word: Progress) -> ProgressAck:
         """Take a crew's word on an order; for an arrival the fixes received so far are written first."""

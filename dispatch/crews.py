@@ -54,6 +54,10 @@ class Crew(Struct, frozen=True):
         """Return whether the crew belongs to one of the zones, or is lent to one."""
         return self.home_zone in zones or any(zone in zones for zone in self.zones_lent)
 
+    def hears(self, at: datetime) -> bool:
+        """Return whether an offer that was made at a moment is open to the crew: it is of the shift that it is on."""
+        return self.on_shift and (self.shift_since is None or at >= self.shift_since)
+
     def placed_as(self, seen: "Crew | None") -> "Crew":
         """Return the crew where it is by a newer fix, if memory has `seen` one; without any place it stays so."""
         if seen is None or self.position_at is None or seen.position_at is None or seen.position_at <= self.position_at:

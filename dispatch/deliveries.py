@@ -63,7 +63,8 @@ def deliveries(seq: int, order_id: str, data: OrderData, live: LiveOrder) -> Ite
     """Return the frames of an order's event, in the order in which one crew must see them.
 
     `live` is the order after the event, its offered set not yet forgotten. Who bid hears the verdict, who was offered
-    hears that it is gone, who lost it hears so, who has it now gets the order, who is offered it gets the offer.
+    hears that it is gone, who lost it hears so, who has it now gets the order, who is offered it gets the offer. Of
+    offers a crew hears on shift alone; what it was shown is gone for it with the `shift_changed` that ends the shift.
     """
     holder = live.order.crew
     for crew, message, reason in data.bids:
@@ -89,10 +90,11 @@ def deliveries(seq: int, order_id: str, data: OrderData, live: LiveOrder) -> Ite
         yield Delivery(data.given.crew, seq, head, "")
     elif holder is not None and live.changed and live.order.state in CONCERNS_ITS_CREW:
         yield Delivery(holder, seq, _updated(seq, live, contact=True), "")
-    newly = {crew for crew, _, _ in data.offered.crews} if data.offered is not None else frozenset[str]()
-    if data.offered is not None and data.offered.crews:
+    newly = frozenset(live.offered_now)
+    if newly:
         head = offer_head(seq, live)
-        for crew, eta_s, distance_m in data.offered.crews:
+        for crew in live.offered_now:
+            eta_s, distance_m = live.offered[crew]
             yield Delivery(crew, seq, head, f'"eta_s":{eta_s},"distance_m":{distance_m}}}')
     if live.order.state == "offered" and data.closed is None and live.changed:
         others = [crew for crew in live.offered if crew not in newly]

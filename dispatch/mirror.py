@@ -95,8 +95,8 @@ class Own(Struct, frozen=True):
 class LiveOrder(Struct):
     """An open order in memory. `text` is its public JSON; `offered` maps crews to predicted arrival and distance.
 
-    `closed_to` has the crews to whom the offer that the last event ended was open; `changed` says whether that event
-    changed the order itself, and not only the circle to which it is open.
+    `offered_now` has those to whom the last event offered it, `closed_to` those to whom the offer that it ended was
+    open; `changed` says whether that event changed the order itself, and not only the circle to which it is open.
     """
 
     order: PublicOrder
@@ -109,6 +109,7 @@ class LiveOrder(Struct):
     window_s: float = 0.0
     zones: tuple[str, ...] | None = None
     offered: dict[str, tuple[float, float]] = field(default_factory=dict)
+    offered_now: tuple[str, ...] = ()
     closed_to: tuple[str, ...] = ()
     changed: bool = True
 
@@ -154,11 +155,13 @@ class Mirror:
             self._index(live, 1)
             self._index_open(live)
 
-    def load_offered(self, order_id: str, cycle: int, crews: Iterable[tuple[str, float, float]]) -> None:
-        """Add those to whom an open order is offered, as the snapshot has them."""
+    def load_offered(
+        self, order_id: str, cycle: int, crews: Iterable[tuple[str, float, float]], *, at: datetime
+    ) -> None:
+        """Add those to whom an open order was offered at a moment, as the snapshot has them."""
         live = self.orders.get(order_id)
         if live is not None and live.cycle == cycle and live.order.state == "offered":
-            self._offer(live, crews)
+            self._offer(live, crews, at)
 
     def fold(
         self, event: Logged, description: str | None = None, contact: str | None = None, name: str | None = None
@@ -171,7 +174,7 @@ class Mirror:
         self.seq = event.seq
         if event.order is not None:
             data = order_data.decode(event.data)
-            self._fold_order(event.order, data, _public.decode(data.order), description, contact)
+            self._fold_order(event.order, data, _public.decode(data.order), event.at, description, contact)
             return data
         if event.crew is not None:
             self._fold_crew(event, name)
@@ -181,10 +184,16 @@ class Mirror:
         """Move on by one event of an order that is known here, without decoding what this engine has just encoded."""
         assert own.event.seq == self.seq + 1, f"event {own.event.seq} after {self.seq}: not the next"
         self.seq = own.event.seq
-        self._fold_order(own.order.id, own.data, own.order, None, None)
+        self._fold_order(own.order.id, own.data, own.order, own.event.at, None, None)
 
     def _fold_order(
-        self, order_id: str, data: OrderData, public: PublicOrder, description: str | None, contact: str | None
+        self,
+        order_id: str,
+        data: OrderData,
+        public: PublicOrder,
+        at: datetime,
+        description: str | None,
+        contact: str | None,
     ) -> None:
         text = bytes(data.order).decode()
         live = self.orders.get(order_id)
@@ -202,7 +211,7 @@ class Mirror:
             self._open_in_zones(live, set.discard)
             live.changed = live.order.version != public.version
             live.order, live.text = public, text
-        live.closed_to = ()
+        live.closed_to = live.offered_now = ()
         if data.closed is not None or data.cycle != live.cycle or public.state != "offered":
             live.closed_to = tuple(live.offered)
             live.offered = {}
@@ -212,7 +221,7 @@ class Mirror:
             live.mode, live.closes_at = data.offered.mode, data.offered.closes_at
             live.window_s = data.offered.window_s
             live.zones = data.offered.zones
-            self._offer(live, data.offered.crews)
+            live.offered_now = self._offer(live, data.offered.crews, at)
         live.cycle = data.cycle
         self.last_order = live
         self._index(live, 1)
@@ -220,10 +229,21 @@ class Mirror:
         if public.state in _GONE:
             del self.orders[order_id]
 
-    def _offer(self, live: LiveOrder, crews: Iterable[tuple[str, float, float]]) -> None:
-        for crew, eta_s, distance_m in crews:
-            live.offered[crew] = (eta_s, distance_m)
-            self.open_to[crew].add(live.order.id)
+    def _offer(self, live: LiveOrder, crews: Iterable[tuple[str, float, float]], at: datetime) -> tuple[str, ...]:
+        """Open an order to crews that are still on the shift in which it was offered to them; return those."""
+        heard = []
+        for crew_id, eta_s, distance_m in crews:
+            crew = self.crews.get(crew_id)
+            if crew is not None and crew.hears(at):
+                live.offered[crew_id] = (eta_s, distance_m)
+                self.open_to[crew_id].add(live.order.id)
+                heard.append(crew_id)
+        return tuple(heard)
+
+    def _withdraw(self, crew_id: str) -> None:
+        """Close to a crew whatever is open to it: its shift ends, or another begins."""
+        for order_id in self.open_to.pop(crew_id, ()):
+            self.orders[order_id].offered.pop(crew_id, None)
 
     def _index(self, live: LiveOrder, sign: int) -> None:
         """Keep `held_by` and the crews' loads in step with an order that enters (1) or leaves (-1)."""
@@ -264,6 +284,7 @@ class Mirror:
             else:
                 self.crews[event.crew] = msgspec.structs.replace(crew, name=name or crew.name, **told)
         elif crew is not None and event.kind in ("crew.shift_started", "crew.shift_ended"):
+            self._withdraw(event.crew)
             on = event.kind == "crew.shift_started"
             self.crews[event.crew] = msgspec.structs.replace(
                 crew,

@@ -248,10 +248,11 @@ async def widen(tx: "Tx", order_id: str, crews: Collection[Crew], city: City) ->
     tx.record(Event.of_order("order.widened", order, actor="system:clocks", offered=offered(order, fresh)))
 
 
-async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -> None:
+async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City, *, since: int) -> None:
     """Offer a crew what is open to it: it came on shift, was located, or has room again.
 
-    The orders do not change by it, only the circle to which they are open.
+    The orders are those that were not offered to it on this shift as memory has the log, up to `since`: what the log
+    says later is looked up. They do not change by it, only the circle to which they are open.
     """
     crew = (await tx.crews.find([crew_id])).get(crew_id)
     if crew is None or crew.position is None or not order_ids:
@@ -260,7 +261,7 @@ async def join(tx: "Tx", crew_id: str, order_ids: Collection[str], city: City) -
     seen = await tx.orders.find_all(order_ids)
     etas = _etas_of(crew, seen, city.travel_at(tx.now))
     orders = await tx.orders.lock([order.id for order in seen if _circle_of_one(order, crew, city, etas, now=tx.now)])
-    known = await tx.orders.offered_to(crew_id, list(orders))
+    known = await tx.orders.offered_since(crew, list(orders), after=since)
     joined: list[tuple[Order, Candidate]] = []
     for order in orders.values():
         if (order.id, order.cycle) in known:

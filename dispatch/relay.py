@@ -6,13 +6,14 @@ order (the city's counter row), so nothing that it has passed can appear later.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Raw
 
 from dispatch.cities import load_city
+from dispatch.crews import Crew
 from dispatch.deliveries import crew_delivery, deliveries
 from dispatch.errors import Unavailable
 from dispatch.events import Logged
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dispatch.config import Settings
     from geo import TravelTimes
 
+SHIFTS = frozenset({"crew.shift_started", "crew.shift_ended"})
 PAGE = 500
 TAIL = 5_000
 """How many events of the past an engine reads at its start, so that crews can resume across its restart."""
@@ -68,7 +70,7 @@ async def load_mirror(
         rounds = await conn.fetch(ORDERS["rounds_of_orders"], city_id, list(touched))
     for row in rounds:
         mirror.load_offered(
-            row["order_id"], row["cycle"], zip(row["crews"], row["eta_s"], row["distance_m"], strict=True)
+            row["order_id"], row["cycle"], zip(row["crews"], row["eta_s"], row["distance_m"], strict=True), at=row["at"]
         )
     return mirror, _replay(mirror, first, tail, rounds)
 
@@ -76,10 +78,12 @@ async def load_mirror(
 def _replay(mirror: Mirror, first: int, tail: list[Any], rounds: list[Any]) -> Histories:
     """Return what the crews were told by the last events: the tail is folded into a mirror of its own.
 
-    That mirror begins without knowing who had been offered the orders of that time; the rounds say it.
+    That mirror begins with the crews' shifts as they were, and without knowing who had been offered the orders of that
+    time; the rounds say it.
     """
     histories = Histories(first)
     past = Mirror(mirror.city, name=mirror.name, epoch=mirror.epoch, seq=first)
+    past.crews = _on_shift_before(mirror.crews, tail)
     circles: dict[tuple[str, int], list[Any]] = {}
     for row in rounds:
         circles.setdefault((row["order_id"], row["cycle"]), []).append(row)
@@ -94,19 +98,39 @@ def _replay(mirror: Mirror, first: int, tail: list[Any], rounds: list[Any]) -> H
         live = past.last_order
         if event.order not in known:
             known.add(event.order)
+            if data.closed is not None:
+                closed = circles.get((event.order, data.closed.cycle), [])
+                live.closed_to = tuple(
+                    {
+                        crew_id
+                        for circle in closed
+                        for crew_id in circle["crews"]
+                        if (crew := past.crews.get(crew_id)) is not None and crew.hears(circle["at"])
+                    }
+                )
             for earlier in circles.get((event.order, live.cycle), []):
                 if earlier["at"] < tail[0]["at"]:
                     past.load_offered(
                         event.order,
                         live.cycle,
                         zip(earlier["crews"], earlier["eta_s"], earlier["distance_m"], strict=True),
+                        at=earlier["at"],
                     )
-        if data.closed is not None:
-            closed = circles.get((event.order, data.closed.cycle), [])
-            live.closed_to = tuple({crew for circle in closed for crew in circle["crews"]})
         for delivery in deliveries(event.seq, event.order, data, live):
             histories.keep(delivery)
     return histories
+
+
+def _on_shift_before(crews: Mapping[str, Crew], tail: Iterable[Any]) -> dict[str, Crew]:
+    """Return the crews with their shifts as they were before these events of the log."""
+    before = dict(crews)
+    known: set[str] = set()
+    for row in tail:
+        if row["kind"] in SHIFTS and row["crew_id"] in before and row["crew_id"] not in known:
+            known.add(row["crew_id"])
+            was_on = row["kind"] == "crew.shift_ended"
+            before[row["crew_id"]] = msgspec.structs.replace(before[row["crew_id"]], on_shift=was_on, shift_since=None)
+    return before
 
 
 class Relay:

@@ -1,8 +1,8 @@
 """Zones: from a GeoJSON document to a map that can be trusted, and from a place to its zone. Step 2 of docs/flow.md.
 
 `parse_zones` promises that the interiors of the zones of a `ZoneMap` do not overlap, that each is a valid shape on the
-Earth, and that everything wrong is reported at once with zone and place. A map that crosses the antimeridian is not
-understood: its zones reach round the Earth the other way.
+Earth, and that everything wrong is reported at once with zone and place. A zone that crosses the antimeridian must be
+cut there, into parts on either side.
 """
 
 from collections.abc import Mapping

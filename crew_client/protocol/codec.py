@@ -12,6 +12,7 @@ FRAME_LIMIT = 64 * 1024
 
 T = TypeVar("T")
 _PATH = re.compile(r" - at `\$?([^`]*)`$")
+_LEAP_SECOND = re.compile(r'("\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):60((?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")')
 _from_crew: msgspec.json.Decoder[FromCrew] = msgspec.json.Decoder(FromCrew)
 _to_crew: msgspec.json.Decoder[ToCrew] = msgspec.json.Decoder(ToCrew)
 _encoder = msgspec.json.Encoder()
@@ -26,10 +27,17 @@ class ProtocolError(ValueError):
         self.field = field
 
 
+def without_leap_seconds(text: str) -> str:
+    """Return a JSON text in which a leap second (RFC 3339, 5.6) is the second before it: no clock here has one."""
+    return _LEAP_SECOND.sub(r"\1:59\2", text)
+
+
 def _decode(decoder: msgspec.json.Decoder[T], frame: str | bytes) -> T:
     try:
         return decoder.decode(frame)
     except msgspec.ValidationError as error:
+        if isinstance(frame, str) and (plain := without_leap_seconds(frame)) != frame:
+            return _decode(decoder, plain)
         text = str(error)
         found = _PATH.search(text)
         raise ProtocolError(text[: found.start()] if found else text, found[1].lstrip(".") if found else "") from None

@@ -110,10 +110,10 @@ class OfferedOrder(Order, frozen=True, kw_only=True):
     distance_m: float
 
 
-# From the crew. An unknown field is an error that names it.
+# From the crew. The server ignores fields that it does not know, so that a newer phone can talk to it.
 
 
-class Hello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
+class Hello(Struct, frozen=True, tag="hello"):
     """The first message. `token` where the handshake could not carry it; `resume_after` the last `seq` seen.
 
     `epoch` is the one that `welcome` gave with that seq; given, a log of another epoch is noticed.
@@ -124,38 +124,42 @@ class Hello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
     epoch: str | None = None
 
 
-class Shift(Struct, frozen=True, tag="shift", forbid_unknown_fields=True):
-    """Begin (`on: true`) or end the shift; offers come only while on shift."""
+class Shift(Struct, frozen=True, tag="shift"):
+    """Begin (`on: true`) or end the shift. Answered by `shift_changed` where that changes something.
+
+    Offers come only while on shift, and whatever is open to the crew comes anew as a shift begins: with a
+    `shift_changed` the phone clears the offers that it shows.
+    """
 
     on: bool
 
 
-class Position(Struct, frozen=True, tag="position", forbid_unknown_fields=True):
-    """One fix of the phone, with the phone's own time in `at`."""
+class Position(Struct, frozen=True, tag="position"):
+    """One fix of the phone, with the phone's own time in `at`; without a `crs` it is WGS-84."""
 
     lon: Longitude
     lat: Latitude
     accuracy_m: Annotated[float, Meta(ge=0)]
     at: datetime
-    crs: Crs = "wgs84"
+    crs: Crs | None = "wgs84"
 
 
-class Grab(Struct, frozen=True, tag="grab", forbid_unknown_fields=True):
+class Grab(Struct, frozen=True, tag="grab"):
     """Ask for an offered order. The same `id` always gets the same verdict."""
 
     id: MessageId
     order: OrderId
 
 
-class Decline(Struct, frozen=True, tag="decline", forbid_unknown_fields=True):
-    """Say no to an offer, so that a sealed window need not wait for this crew."""
+class Decline(Struct, frozen=True, tag="decline"):
+    """Say no to an offer, so that a sealed window need not wait for this crew; a bid of its own is taken back."""
 
     id: MessageId
     order: OrderId
     reason: Annotated[str, Meta(max_length=200)] | None = None
 
 
-class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
+class Evidence(Struct, frozen=True):
     """What was found at the door: room temperature, words, a photo's reference (`POST /photos` gives it)."""
 
     temperature_c: Annotated[float, Meta(ge=-60, le=100)] | None = None
@@ -163,7 +167,7 @@ class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
     photo: Annotated[str, Meta(max_length=40000)] | None = None
 
 
-class Progress(Struct, frozen=True, tag="progress", forbid_unknown_fields=True):
+class Progress(Struct, frozen=True, tag="progress"):
     """How the visit goes, with the phone's time in `at`. `reason` only for `suspended`: it pauses the clocks."""
 
     id: MessageId
@@ -174,7 +178,7 @@ class Progress(Struct, frozen=True, tag="progress", forbid_unknown_fields=True):
     reason: SuspendReason | None = None
 
 
-class HandBack(Struct, frozen=True, tag="hand_back", forbid_unknown_fields=True):
+class HandBack(Struct, frozen=True, tag="hand_back"):
     """Give back an order that this crew holds: it is opened to the others at once. Answered by `progress_ack`."""
 
     id: MessageId
@@ -183,7 +187,7 @@ class HandBack(Struct, frozen=True, tag="hand_back", forbid_unknown_fields=True)
     at: datetime
 
 
-class Ack(Struct, frozen=True, tag="ack", forbid_unknown_fields=True):
+class Ack(Struct, frozen=True, tag="ack"):
     """Everything up to `seq` has been seen."""
 
     seq: Seq
@@ -307,7 +311,10 @@ class Advice(Struct, frozen=True, tag="advice"):
 
 
 class ShiftChanged(Struct, frozen=True, tag="shift_changed"):
-    """The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason."""
+    """The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason.
+
+    Offers that were shown before it are gone; those of a shift that begins follow.
+    """
 
     seq: Seq
     on: bool

@@ -7,6 +7,7 @@ import click
 
 from dispatch.cli.options import database_of, with_settings
 from dispatch.config import Settings
+from dispatch.operator_errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,7 +70,11 @@ def reports() -> None:
 @with_settings()
 def import_(settings: Settings, *, file: Path, city: str) -> int:
     """Take the reports of a CSV or JSON lines file; lines that could not be taken are listed."""
+    from dispatch.errors import NotFound
     from dispatch.importing import import_reports
 
     with database_of(settings) as url:
-        return import_reports(settings, url, file, city=city)
+        try:
+            return import_reports(settings, url, file, city=city)
+        except NotFound:
+            raise OperatorError(f"There is no city {city}: see 'qiangdan city list'.") from None

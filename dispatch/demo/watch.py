@@ -15,7 +15,6 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 RECONNECT_S = 0.5
-PING_EVERY_S = 20.0
 
 
 class CityWatch:
@@ -54,12 +53,8 @@ class CityWatch:
 
     async def _follow(self, socket: ClientConnection) -> None:
         await socket.send(msgspec.json.encode({"type": "hello", **self._at}).decode())
-        pinging = asyncio.create_task(_ping(socket))
-        try:
-            async for frame in socket:
-                self._hear(msgspec.json.decode(frame))
-        finally:
-            pinging.cancel()
+        async for frame in socket:
+            self._hear(msgspec.json.decode(frame))
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message["type"] == "snapshot":
@@ -83,11 +78,3 @@ class CityWatch:
             self._on_resolved(order)
         if state in ("resolved", "closed", "merged", "cancelled"):
             del self._orders[order]
-
-
-async def _ping(socket: ClientConnection) -> None:
-    """Say something now and then: the server closes sockets that are silent for a minute."""
-    while True:
-        await asyncio.sleep(PING_EVERY_S)
-        with contextlib.suppress(WebSocketException):
-            await socket.send('{"type":"ping"}')

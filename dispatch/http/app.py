@@ -216,7 +216,10 @@ def _told(request: Request, error: Exception) -> DispatchError:
         return errors.MethodNotAllowed()
     if isinstance(error, PayloadTooLarge):
         # Sanic has one error for both, and tells them apart in words.
-        return errors.HeadersTooLarge() if "header" in str(error) else errors.TooLarge()
+        if "header" not in str(error):
+            return errors.TooLarge()
+        most = request.app.config.REQUEST_MAX_HEADER_SIZE
+        return errors.HeadersTooLarge(f"address and headers have more than {most} bytes; send fewer of them")
     if isinstance(error, SanicException) and error.status_code < 500:
         return errors.TooLarge() if error.status_code == 413 else errors.Malformed(str(error) or None)
     if isinstance(error, SanicException) and error.status_code == 503:

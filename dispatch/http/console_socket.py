@@ -25,8 +25,11 @@ REPLAY = 5_000
 """How many missed events are repeated; who missed more gets a snapshot."""
 
 
-class ConsoleHello(Struct, frozen=True, tag="hello", forbid_unknown_fields=True):
-    """The first message of a console: what it wants to see, and from where on."""
+class ConsoleHello(Struct, frozen=True, tag="hello"):
+    """The first message of a console: what it wants to see, and from where on.
+
+    `bbox` is west, south, east, north in degrees.
+    """
 
     token: str | None = None
     resume_after: Annotated[int, Meta(ge=0)] | None = None
@@ -39,7 +42,7 @@ class ConsolePing(Struct, frozen=True, tag="ping"):
     """Keeps the connection known to be alive."""
 
 
-class ConsoleAck(Struct, frozen=True, tag="ack", forbid_unknown_fields=True):
+class ConsoleAck(Struct, frozen=True, tag="ack"):
     """Everything up to `seq` has been seen."""
 
     seq: Annotated[int, Meta(ge=0)]
@@ -66,6 +69,10 @@ class ConsoleSession(Session):
     def close(self, code: int, reason: str) -> None:
         """Close the socket."""
         self.line.close(code, reason)
+
+    def is_of(self, user: str) -> bool:
+        """Return whether this user opened it."""
+        return self.identity is not None and self.identity.subject == user
 
     def wants(self, zone: str | None, place: Location | None) -> bool:
         """Return whether an order or crew there is to be shown."""
@@ -112,6 +119,9 @@ class ConsoleSession(Session):
         if self.joined:
             self.error("hello_twice", "hello was said already; open another socket to look elsewhere")
             return
+        if hello.bbox is not None and not _is_box(hello.bbox):
+            self.error("malformed", "bbox: give west, south, east, north in degrees, in this order", malformed=True)
+            return
         if not await self.admit(hello.token):
             return
         assert self.identity is not None
@@ -129,8 +139,13 @@ class ConsoleSession(Session):
         except Unavailable as error:
             self.line.close(1013, error.detail[:100])
             return
+        known = desk.mirror.city.zones.ids if desk.mirror.city.zones else ()
+        if unknown := sorted((self.zones or frozenset()).difference(known)):
+            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+            self.error("unknown_zone", f"zones: the map in force has no {unknown[0][:64]}{more}; the rest is shown")
         self.engine.hub.consoles[city].add(self)
         self.joined = True
+        self.must_speak = False  # a screen only listens
 
     def _can_resume(self, mirror: "Mirror", hello: ConsoleHello) -> bool:
         """Return whether the events after `resume_after` will do, or only a whole snapshot."""
@@ -161,3 +176,9 @@ class ConsoleSession(Session):
         return self.wants(place.zone, place.location) or (
             data.left is not None and self.wants(data.left.zone, data.left.location)
         )
+
+
+def _is_box(bbox: tuple[float, float, float, float]) -> bool:
+    """Return whether a box has its corners in order and on earth."""
+    west, south, east, north = bbox
+    return -180 <= west <= east <= 180 and -90 <= south <= north <= 90

@@ -67,6 +67,7 @@ class CrewSession(Session):
     crew = ""
     fix: Fix | None = None
     bucket: TokenBucket | None = None
+    asking: "asyncio.Future[Answer] | None" = None
 
     async def hear(self, frame: str) -> None:
         """Take one frame."""
@@ -150,9 +151,12 @@ class CrewSession(Session):
 
     def _ask(self, ask: Ask) -> None:
         assert self.desk is not None
-        self.desk.grabs.ask(ask).add_done_callback(self._tell_verdict)
+        self.asking = self.desk.grabs.ask(ask)
+        self.asking.add_done_callback(self._tell_verdict)
 
     def _tell_verdict(self, done: "asyncio.Future[Answer]") -> None:
+        if done is self.asking:
+            self.asking = None
         if done.cancelled():
             return
         if done.exception() is not None:
@@ -204,11 +208,13 @@ class CrewSession(Session):
             instant(message.at, "at")
             self.line.send(say(await engine.crews.hand_back(city, self.crew, message)))
         else:
+            if self.asking is not None:
+                await asyncio.wait([self.asking])  # a bid that was sent before is taken back
             said = await engine.crews.decline(city, self.crew, message.id, message.order, message.reason)
             self.line.send(say(said))
 
     def _fix_of(self, message: Position) -> Fix:
-        lon, lat = to_wgs84(message.lon, message.lat, message.crs)
+        lon, lat = to_wgs84(message.lon, message.lat, message.crs or "wgs84")
         return Fix(
             crew=self.crew,
             lon=round(lon, 7),
@@ -220,10 +226,13 @@ class CrewSession(Session):
 
 
 def _id_of(frame: str) -> str | None:
-    """Return the id of a frame that is wrong otherwise, so that its sender knows which one it was."""
+    """Return the id of a frame that is wrong otherwise, so that its sender knows which one it was.
+
+    An id that is too long is left out: its beginning may be another's.
+    """
     try:
         value: Any = msgspec.json.decode(frame)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
     found = value.get("id") if isinstance(value, dict) else None
-    return found[:64] if isinstance(found, str) else None
+    return found if isinstance(found, str) and 0 < len(found) <= 64 else None

@@ -5,6 +5,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from crew_client.protocol import without_leap_seconds
 from dispatch.errors import DispatchError, Invalid, Malformed, Problem
 from dispatch.problems import MAX_DEPTH, problem_of, step_of, unfit_values, unreadable_values, with_offset
 
@@ -47,6 +48,9 @@ def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
+        plain = without_leap_seconds(text := body.decode(errors="replace"))
+        if plain != text:
+            return _decode(plain.encode(), kind)
         # What msgspec does not name, the more lenient reader may: a number too large, deep in a free object.
         unnamed = unreadable_values(body) if "[...]" in str(error) else []
         raise _invalid(unnamed or [problem_of(error, kind)]) from None

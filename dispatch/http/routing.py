@@ -70,6 +70,8 @@ class Call:
         self.query: Any = None
         self.key: Key
         self.given_key: str | None = None
+        self.afterwards: Callable[[], None] | None = None
+        """What a command wants done in this process once it is committed, before it is answered."""
         self.token = ""
         self.origin = ""
 
@@ -317,7 +319,10 @@ async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
     """Run a command, once per key."""
     if route.commander is not None:
         commander = route.commander
-        return await once(call.engine, call.key, lambda tx: commander(call, tx), secret=route.secret)
+        answer = await once(call.engine, call.key, lambda tx: commander(call, tx), secret=route.secret)
+        if call.afterwards is not None:
+            call.afterwards()
+        return answer
     assert route.reader is not None
     if call.given_key is None:
         return route.status, encode(await route.reader(call))

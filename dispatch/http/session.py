@@ -33,9 +33,10 @@ log = logger("socket")
 
 
 class Session(ABC):
-    """One connected socket of either kind."""
+    """One connected socket of either kind; who `must_speak` says something within the idle timeout."""
 
     kind = "socket"
+    must_speak = True
     roles: frozenset[Role] = frozenset()
     pinged_at = 0.0
 
@@ -172,8 +173,8 @@ class Session(ABC):
 class Watch:
     """Pings sockets that are silent, and closes those that say nothing for too long; one task for all of them.
 
-    A ping is sent after `PING_AFTER_S` without a frame; where not even a pong comes, the connection is dead. A message
-    of the protocol must come within the idle timeout.
+    A ping is sent after `PING_AFTER_S` without a frame; where not even a pong comes, the connection is dead. From a
+    crew, and before a console's hello, a message of the protocol must come within the idle timeout.
     """
 
     def __init__(self, idle_timeout_s: float) -> None:
@@ -192,7 +193,7 @@ class Watch:
             quiet_s = now - session.alive_at
             if session.line.closing:
                 continue
-            if now - session.heard_at > self._idle:
+            if session.must_speak and now - session.heard_at > self._idle:
                 session.line.close(4408, "no message for too long")
             elif quiet_s > PING_AFTER_S + PONG_WITHIN_S:
                 session.line.abort()

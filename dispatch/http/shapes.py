@@ -75,8 +75,15 @@ class TokenOut(Struct, frozen=True):
     token: str
 
 
+class UserPage(Struct, frozen=True):
+    """A page of users."""
+
+    items: list[UserOut]
+    next: str | None = None
+
+
 class TokenPage(Struct, frozen=True):
-    """The tokens of a crew, the oldest first."""
+    """The tokens of a crew or user, the oldest first."""
 
     items: list[IssuedToken]
     next: str | None = None

@@ -144,7 +144,8 @@ class SimulatedEngine:
         fresh.sort(key=lambda order: (-order.severity, order.reported_at))
         for start in range(0, len(fresh), JOIN_AT_ONCE):
             batch = [order.id for order in fresh[start : start + JOIN_AT_ONCE]]
-            self.do(lambda tx, batch=batch: offers.join(tx, crew_id, batch, self.city))  # type: ignore[misc]
+            known = self._memory.tables.last_seq
+            self.do(lambda tx, ids=batch, n=known: offers.join(tx, crew_id, ids, self.city, since=n))  # type: ignore[misc]
 
     def close_window(self, order_id: str, *, complete: bool = False) -> None:
         """Judge the bids of a sealed window that is over, or that everybody has answered."""

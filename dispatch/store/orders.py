@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dispatch.clocks import Alarm, alarm_at
-from dispatch.crews import Candidate
+from dispatch.crews import Candidate, Crew
 from dispatch.errors import NotFound
 from dispatch.orders import Order
 from dispatch.store.rows import changes_of, order_of, text
@@ -135,9 +135,11 @@ class OrderRows:
                 [candidate.distance_m for _, candidate in joined],
             )
 
-    async def offered_to(self, crew_id: str, order_ids: Sequence[str]) -> set[tuple[str, int]]:
-        """Return those of some orders, with their cycles, that were offered to a crew."""
-        rows = await self._conn.fetch(ORDERS["offered_to"], self._city, list(order_ids), crew_id)
+    async def offered_since(self, crew: Crew, order_ids: Sequence[str], *, after: int) -> set[tuple[str, int]]:
+        """Return the (order, cycle) of those offered to a crew by later events, on this shift."""
+        rows = await self._conn.fetch(
+            ORDERS["offered_since"], self._city, list(order_ids), crew.id, after, crew.shift_since
+        )
         return {(row["order_id"], row["cycle"]) for row in rows}
 
     async def offered(self, order: Order) -> set[str]:

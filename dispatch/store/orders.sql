@@ -61,8 +61,10 @@ SELECT $1, n.order_id, n.cycle,
 FROM unnest($3::text[], $4::int[], $5::int[], $6::text[], $7::float8[], $8::float8[])
     AS n (order_id, cycle, ring, crew_id, eta_s, distance_m)
 
--- name: offered_to: those of some orders that were offered to a crew, in whatever cycle
-SELECT order_id, cycle FROM offer_round WHERE city_id = $1 AND order_id = ANY ($2::text[]) AND $3 = ANY (crews)
+-- name: offered_since: those of some orders that were offered to a crew by an event after $4, in the shift that began at $5
+SELECT order_id, (data ->> 'cycle')::int AS cycle FROM event
+WHERE city_id = $1 AND order_id = ANY ($2::text[]) AND seq > $4 AND ($5::timestamptz IS NULL OR at >= $5)
+  AND EXISTS (SELECT FROM json_array_elements(data -> 'offered' -> 'crews') AS told WHERE told ->> 0 = $3)
 
 -- name: offered_crews: everybody to whom an order is open in its present cycle
 SELECT unnest(crews) AS crew_id, unnest(eta_s) AS eta_s, unnest(distance_m) AS distance_m

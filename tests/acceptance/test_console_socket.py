@@ -229,7 +229,9 @@ UNREADABLE: list[tuple[str | bytes, str]] = [
     ('{"type":"hello","zones":[7]}', "zones"),
     ('{"type":"hello","bbox":[1,2,3]}', "bbox"),
     ('{"type":"hello","bbox":[1,2,3,NaN]}', "bbox"),
-    ('{"type":"hello","colour":"red"}', "colour"),
+    ('{"type":"hello","bbox":[126.7,45.7,126.6,45.8]}', "bbox"),
+    ('{"type":"hello","bbox":[126.6,45.8,126.7,45.7]}', "bbox"),
+    ('{"type":"hello","bbox":[126.6,45.7,226.7,45.8]}', "bbox"),
     ('{"type":"hello","resume_after":-1}', "resume_after"),
     ('{"type":"ping","x":"\\ud800"}', "x"),
     ('{"type":"ping","x":' + "[" * 20000 + "]" * 20000 + "}", ""),
@@ -247,6 +249,18 @@ async def test_what_a_console_cannot_mean_is_an_error_and_the_socket_stays(
     assert word in error["detail"]
     await console.settle()
     await console.hello()
+
+
+async def test_a_zone_that_nobody_knows_is_named_and_the_rest_is_shown(quick: City) -> None:
+    order = await quick.report(0)
+    await quick.report(1)
+    console = await quick.console()
+    snapshot = await console.hello(zones=[zone_id(0), "atlantis", "utopia"])
+    assert [shown["id"] for shown in snapshot["orders"]] == [order["id"]]
+    error = await console.expect("error")
+    assert "zones: the map in force has no atlantis and 1 more" in error["detail"]
+    later = await quick.report(0)
+    await console.expect("event", order=later["id"])
 
 
 async def test_a_bad_token_closes_4401(quick: City) -> None:

@@ -151,7 +151,6 @@ UNREADABLE: list[tuple[str | bytes, str]] = [
     ('{"type":7}', "type"),
     ('{"type":"shift"}', "on"),
     ('{"type":"shift","on":"yes"}', "on"),
-    ('{"type":"shift","on":true,"loud":1}', "loud"),
     ('{"type":"grab","order":"o"}', "id"),
     ('{"type":"grab","id":"","order":"o"}', "id"),
     (json.dumps({"type": "grab", "id": "x" * 65, "order": "o"}), "id"),
@@ -170,8 +169,8 @@ UNREADABLE: list[tuple[str | bytes, str]] = [
     ('{"type":"progress","id":"p","order":"o","to":"arrived","at":"2026-01-01T00:00:00"}', "at"),
     ('{"type":"progress","id":"p","order":"o","to":"arrived","at":"9999-12-31T23:59:59-14:00"}', "at"),
     (
-        '{"type":"progress","id":"p","order":"o","to":"arrived","at":"2026-01-01T00:00:00Z","evidence":{"hat":1}}',
-        "evidence",
+        '{"type":"progress","id":"p","order":"o","to":"arrived","at":"2026-01-01T00:00:00Z","evidence":{"note":1}}',
+        "evidence.note",
     ),
     ('{"type":"ack","seq":-1}', "seq"),
     (b'{"type":"ping"}', "text frames"),
@@ -204,8 +203,60 @@ async def test_text_that_is_no_utf8_closes_1007(quick: City, pieces: list[bytes]
 
 async def test_an_error_names_the_command_that_it_is_about(quick: City) -> None:
     _, phone = await quick.working()
-    await phone.say("grab", id="mine", order="o", colour="red")
-    assert "colour" in (await phone.expect("error", id="mine"))["detail"]
+    await phone.say("grab", id="mine", order=7)
+    assert "order" in (await phone.expect("error", id="mine"))["detail"]
+
+
+async def test_an_error_about_an_id_that_is_too_long_carries_none(quick: City) -> None:
+    _, phone = await quick.working()
+    await phone.say("grab", id="x" * 65, order="o")
+    assert "id" not in await phone.expect("error")
+
+
+async def test_a_position_without_a_datum_and_times_in_a_leap_second_are_taken(quick: City) -> None:
+    crew = await quick.crew()
+    phone = await quick.phone(crew)
+    await phone.hello()
+    await phone.say("shift", on=True)
+    lon, lat = centre(0)
+    at = "2016-12-31T23:59:60.250Z"
+    await phone.say("position", lon=lon, lat=lat, accuracy_m=5, at=at, crs=None)
+    order = (await quick.report(reported_at="2016-12-31T23:59:60Z"))["id"]
+    await phone.expect("offer", order=order)
+    assert (await phone.verdict(order))["won"] is True
+    assert "error" not in await phone.progress(order, "arrived", at="2017-01-01T07:59:60+08:00")
+    told = await quick.order(order)
+    assert told["reported_at"] == "2016-12-31T23:59:59Z"
+    (arrived,) = [event for event in told["timeline"] if event["kind"] == "order.arrived"]
+    assert datetime.fromisoformat(arrived["data"]["device_at"]) == datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert not phone.of("error")
+
+
+async def test_a_newer_phone_is_understood_what_it_says_beside_is_ignored(quick: City) -> None:
+    new: dict[str, Any] = {"battery": 0.5, "of": [{"a": None}]}
+    crew = await quick.crew()
+    phone = await quick.phone(crew)
+    await phone.hello(**new)
+    await phone.say("shift", on=True, **new)
+    lon, lat = centre(0)
+    await phone.say("position", lon=lon, lat=lat, accuracy_m=5, at=device_time(), altitude_m=120, **new)
+    order = (await quick.report())["id"]
+    await phone.expect("offer", order=order)
+    await phone.say("ack", seq=1, **new)
+    await phone.say("grab", id="g", order=order, **new)
+    assert (await phone.expect("grab_result", id="g"))["won"] is True
+    evidence = {"temperature_c": 20.5, "humidity": 0.4}
+    assert "error" not in await phone.progress(order, "arrived", **new)
+    assert "error" not in await phone.progress(order, "resolved", evidence=evidence)
+    (resolved,) = [event for event in (await quick.order(order))["timeline"] if event["kind"] == "order.resolved"]
+    assert resolved["data"]["evidence"]["temperature_c"] == 20.5
+    await phone.say("dance", **new)
+    assert "dance" in (await phone.expect("error"))["detail"]
+    screen = await quick.console()
+    await screen.hello(theme="dark")
+    await screen.say("ack", seq=1, **new)
+    await screen.settle()
+    assert not screen.of("error")
 
 
 async def test_after_20_unreadable_messages_in_a_minute_it_closes_4400(quick: City) -> None:
@@ -247,7 +298,11 @@ async def test_a_second_connection_replaces_the_first(quick: City, other_engine:
     assert await second.closing() == 4409
 
 
-async def test_who_says_nothing_is_disconnected_4408_and_who_pings_is_not(quick: City) -> None:
+async def test_a_crew_that_says_nothing_is_disconnected_4408_and_who_pings_is_not_nor_a_screen_that_listens(
+    quick: City,
+) -> None:
+    screen, stranger = [await quick.console(other_engine=True) for _ in range(2)]
+    await screen.hello()
     silent_crew, talking_crew = await quick.crew(), await quick.crew()
     silent = await quick.phone(silent_crew, other_engine=True)
     talking = await quick.phone(talking_crew, other_engine=True)
@@ -261,6 +316,8 @@ async def test_who_says_nothing_is_disconnected_4408_and_who_pings_is_not(quick:
     assert silent.close_code == 4408
     assert monotonic() - begun > SILENCE_S - 1
     await talking.settle()
+    assert await stranger.closing() == 4408, "a screen that has not said hello"
+    await screen.settle()
 
 
 # The same id, the same verdict

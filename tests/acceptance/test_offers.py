@@ -134,6 +134,27 @@ async def test_a_phone_that_comes_back_is_shown_the_end_of_the_window_in_force(m
     assert windows == round(windows)
 
 
+async def test_a_decline_takes_back_the_bid_that_came_before_it(make_city: MakeCity) -> None:
+    city: City = await make_city({"mode": "sealed", "window_s": 120, **LONG})
+    lon, lat = centre(0)
+    crew, near = await city.working()
+    far_crew, far = await city.working(at=(lon + SIDE / 2, lat))
+    order = (await city.report())["id"]
+    for phone in (near, far):
+        await phone.expect("offer", order=order)
+    bid = await near.grab(order)  # and at once, before it is in:
+    assert "error" not in await near.decline(order)
+    taken_back = await near.expect("grab_result", id=bid)
+    assert (taken_back["won"], taken_back["reason"]) == (False, "closed")
+    assert near.of("grab_ack"), "it was a bid, until it was taken back"
+    again = await city.phone(crew, other_engine=True)
+    await again.hello()
+    await again.grab(order, bid)
+    assert (await again.expect("grab_result", id=bid))["reason"] == "closed"
+    assert (await far.verdict(order))["won"] is True
+    assert (await city.order(order))["crew"] == far_crew.id
+
+
 async def test_a_window_of_one_closes_with_its_bid(make_city: MakeCity) -> None:
     city: City = await make_city({"mode": "sealed", "window_s": 120, **LONG})
     _, phone = await city.working()
@@ -355,6 +376,40 @@ async def test_a_crew_that_ends_its_shift_gets_no_offers(make_city: MakeCity) ->
     order = await city.report()
     await no_offer(phone, order["id"])
     assert (await phone.verdict(order["id"]))["reason"] == "off_shift"
+
+
+async def test_a_crew_off_shift_is_shown_nothing_and_a_new_shift_shows_it_everything_anew(
+    make_city: MakeCity,
+) -> None:
+    city: City = await make_city({"mode": "first", **LONG})
+    crew, phone = await city.working(capacity=2)
+    first, second = [(await city.report())["id"] for _ in range(2)]
+    for order in (first, second):
+        await phone.expect("offer", order=order)
+    await phone.say("shift", on=False)
+    ended = await phone.expect("shift_changed", on=False)
+    for order in (first, second):
+        await city.override(order, "reprioritize", severity=4)
+    await city.override(second, "hold")
+    _, other = await city.working()
+    await other.expect("offer", order=first)
+    await phone.settle()
+    assert [frame["type"] for frame in phone.frames if frame.get("seq", 0) > ended["seq"]] == []
+    for other_engine in (False, True):
+        back = await city.phone(crew, other_engine=other_engine)
+        welcome = await back.hello()
+        assert (welcome["offers"], welcome["on_shift"]) == ([], False)
+    await back.say("shift", on=True)
+    begun = await back.expect("shift_changed", on=True)
+    await back.at(*centre(0))
+    offer = await back.expect("offer", order=first)
+    assert offer["seq"] > begun["seq"]
+    assert offer["order"]["severity"] == 4
+    await no_offer(back, second)
+    again = await city.phone(crew)
+    welcome = await again.hello()
+    assert [order["id"] for order in welcome["offers"]] == [first]
+    assert (await again.verdict(first))["won"] is True
 
 
 async def test_an_order_that_nobody_can_take_stays_open_and_the_dispatchers_hear_why(make_city: MakeCity) -> None:

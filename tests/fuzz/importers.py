@@ -20,16 +20,19 @@ BETWEEN = b"\n---\n"
 
 def read_zones(raw: bytes) -> None:
     """A map of zones: what is taken is taken again as it is written, and every place is in at most one zone."""
-    from geo.zones import ZoneIndex, ZoneMapError, parse_zones
+    from geo.zones import ZoneIndex, ZoneMapError, parse_zones, survey_zones
 
+    survey = survey_zones(raw)
     try:
         found = parse_zones(raw)
     except ZoneMapError as error:
-        assert error.problems
+        assert error.problems and survey.problems
         for problem in error.problems:
             assert problem.detail
             problem.pointer.encode()
         return
+    assert not survey.problems
+    assert survey.warnings == found.warnings
     written = json.dumps(found.feature_collection()).encode()
     again = parse_zones(written)
     assert [zone.id for zone in again.zones] == [zone.id for zone in found.zones]

@@ -321,7 +321,8 @@ class Script:
 
     async def join(self) -> None:
         crew, orders = self.rng.choice(CREWS), sorted({self.order() for _ in range(4)})
-        await self.both.run(lambda tx: offers.join(tx, crew, orders, self.city))
+        since = max(self.both.memory.tables.last_seq - self.rng.randrange(20), 0)
+        await self.both.run(lambda tx: offers.join(tx, crew, orders, self.city, since=since))
 
     async def override(self) -> None:
         lon, lat = self.somewhere()

@@ -45,7 +45,7 @@ from tests.solvers import plan
 from tests.town import Clock, ClockedDatabase, Town, centre, zone_map
 
 CREWS = 6
-EXAMPLES = int(os.environ.get("QIANGDAN_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("QIANGDAN_TEST_EXAMPLES", "10"))
 OVERRIDES: tuple[Action, ...] = (
     "assign",
     "revoke",
@@ -495,6 +495,7 @@ def _no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew_commands, "SECOND_LOOK_S", 1e6)
 
 
+@pytest.mark.timeout(400)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -85,15 +85,19 @@ class Model:
         if order is not None:
             self._move(seq, at, kind, actor, order, data)
         elif crew is not None:
-            self._of_crew(seq, kind, crew, data)
+            self._of_crew(seq, at, kind, crew, data)
 
-    def _of_crew(self, seq: int, kind: str, crew: str, data: Data) -> None:
+    def _of_crew(self, seq: int, at: datetime, kind: str, crew: str, data: Data) -> None:
         known = self.crews.setdefault(crew, {"on_shift": False, "capacity": 0, "skills": []})
         if kind in ("crew.added", "crew.changed"):
             known |= data
             self.told.setdefault(crew, Told())
         elif kind in ("crew.shift_started", "crew.shift_ended"):
-            known["on_shift"] = kind == "crew.shift_started"
+            known["on_shift"], known["since"] = kind == "crew.shift_started", at
+            for circle in self.circles.values():
+                circle.discard(crew)
+            self._tell(crew, seq, "shift_changed", None)
+            self._list(crew, seq)
         elif kind in ("crew.routed", "crew.advised"):
             self._tell(crew, seq, "route" if kind == "crew.routed" else "advice", None)
 
@@ -126,7 +130,7 @@ class Model:
         if actor.startswith("user:") and "action" in data:
             self.dispatched.setdefault(key, []).append((now["version"], data["action"]))
         self.orders[key] = now
-        self._announce(seq, key, before, data)
+        self._announce(seq, at, key, before, data)
         self.cycles[key] = data["cycle"]
 
     def _judge(self, seq: int, kind: str, actor: str, key: str, before: Data, data: Data) -> None:
@@ -199,7 +203,7 @@ class Model:
 
     # What follows for the crews
 
-    def _announce(self, seq: int, key: str, before: Data, data: Data) -> None:
+    def _announce(self, seq: int, at: datetime, key: str, before: Data, data: Data) -> None:
         """Note whom this event must tell what."""
         now = data["order"]
         circle, holder = self.circles[key], now["crew"]
@@ -221,7 +225,7 @@ class Model:
         elif holder is not None and changed and now["state"] in LISTED | {"resolved"}:
             self._tell(holder, seq, "updated", now)
         offered = data.get("offered")
-        fresh = {crew for crew, _, _ in offered["crews"]} if offered else set()
+        fresh = {crew for crew, _, _ in offered["crews"] if self._hears(crew, at)} if offered else set()
         for crew in sorted(fresh):
             self._tell(crew, seq, "offer", now)
         if now["state"] == "offered" and changed and not ended:
@@ -230,6 +234,11 @@ class Model:
         circle |= fresh
         for crew in sorted(concerned | fresh):
             self._list(crew, seq)
+
+    def _hears(self, crew: str, at: datetime) -> bool:
+        """Return whether an offer of a moment is for the shift that a crew is on."""
+        known = self.crews[crew]
+        return bool(known["on_shift"]) and at >= known["since"]
 
     def _tell(self, crew: str, seq: int, kind: str, what: Any) -> None:
         frames = self.told[crew].frames

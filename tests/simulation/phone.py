@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _decode = msgspec.json.decode
-ORDERED = frozenset({"offer", "offer_closed", "assigned", "revoked", "updated", "route", "advice"})
+ORDERED = frozenset({"offer", "offer_closed", "assigned", "revoked", "updated", "route", "advice", "shift_changed"})
 
 
 class Line:
@@ -186,7 +186,9 @@ class Phone:
 
     def _fold(self, kind: str, message: Any) -> None:
         order = message.get("order")
-        if kind == "offer":
+        if kind == "shift_changed":
+            self.offers.clear()  # those of a shift that begins come anew
+        elif kind == "offer":
             self.offers[order["id"]] = order["version"]
             if self.eager:
                 self.world.later(self.world.rng.uniform(0.01, 1.2), lambda: self.grab(order["id"]))

@@ -81,9 +81,14 @@ class LockingOrders(MemoryOrders):
         await self._tx.statement()
         await super().add_to_rounds(joined)
 
-    async def offered_to(self, crew_id: str, order_ids: Sequence[str]) -> set[tuple[str, int]]:
+    async def offered_since(self, crew: Crew, order_ids: Sequence[str], *, after: int) -> set[tuple[str, int]]:
         await self._tx.statement()
-        return await super().offered_to(crew_id, order_ids)
+        return await MemoryOrders(self._log(), self._tx.now).offered_since(crew, order_ids, after=after)
+
+    def _log(self) -> Any:
+        """Return the events that the transaction sees, as tables that have nothing else."""
+        tables = self._tx.tables
+        return SimpleNamespace(events=tables.committed.events + tables.events)
 
     async def offered(self, order: Order) -> set[str]:
         await self._tx.statement()
@@ -129,9 +134,7 @@ class LockingOrders(MemoryOrders):
 
     async def changed_since(self, order_id: str, version: int) -> str | None:
         await self._tx.statement()
-        tables = self._tx.tables
-        log: Any = SimpleNamespace(events=tables.committed.events + tables.events)
-        return await MemoryOrders(log, self._tx.now).changed_since(order_id, version)
+        return await MemoryOrders(self._log(), self._tx.now).changed_since(order_id, version)
 
     async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
         await self._tx.statement()
@@ -206,10 +209,17 @@ class LockingCrews(MemoryCrews):
         return await super().winners(order)
 
     async def settle_bids(
-        self, order: Order, *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None
+        self,
+        order: Order,
+        *,
+        winner: str | None,
+        reason: str,
+        reasons: Mapping[str, str] | None = None,
+        of: str | None = None,
     ) -> list[tuple[str, str, str]]:
-        await self._tx.statement(*(("grab", grab.crew, grab.message) for grab in self._open(order)))
-        return await super().settle_bids(order, winner=winner, reason=reason, reasons=reasons)
+        theirs = (grab for grab in self._open(order) if of in (None, grab.crew))
+        await self._tx.statement(*(("grab", grab.crew, grab.message) for grab in theirs))
+        return await super().settle_bids(order, winner=winner, reason=reason, reasons=reasons, of=of)
 
     async def known_command(self, crew_id: str, message_id: str) -> Mapping[str, Any] | None:
         await self._tx.statement()

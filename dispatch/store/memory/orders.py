@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dispatch.clocks import Alarm, alarm_at
-from dispatch.crews import Candidate
+from dispatch.crews import Candidate, Crew
 from dispatch.errors import NotFound
 from dispatch.orders import Order, State
 from dispatch.store.memory.tables import OrderRow, Round, Tables
@@ -86,9 +86,14 @@ class MemoryOrders(OrderRows):
             known = tables.cycles_offered.get((order.id, candidate.crew), ())
             tables.put(tables.cycles_offered, (order.id, candidate.crew), (*known, order.cycle))
 
-    async def offered_to(self, crew_id: str, order_ids: Sequence[str]) -> set[tuple[str, int]]:
-        cycles = self._tables.cycles_offered
-        return {(order_id, cycle) for order_id in order_ids for cycle in cycles.get((order_id, crew_id), ())}
+    async def offered_since(self, crew: Crew, order_ids: Sequence[str], *, after: int) -> set[tuple[str, int]]:
+        found = set()
+        for event in self._tables.events:
+            if event.order is not None and event.order in order_ids and event.seq > after and crew.hears(event.at):
+                told = msgspec.json.decode(event.data, type=_Told)
+                if told.offered is not None and any(name == crew.id for name, *_ in told.offered.crews):
+                    found.add((event.order, told.cycle))
+        return found
 
     async def offered(self, order: Order) -> set[str]:
         return {crew for grown in self._tables.rounds.get((order.id, order.cycle), ()) for crew in grown.crews}
@@ -171,5 +176,11 @@ class _Version(msgspec.Struct):
     version: int
 
 
+class _Offered(msgspec.Struct):
+    crews: list[tuple[str, float, float]]
+
+
 class _Told(msgspec.Struct):
     order: _Version | None = None
+    cycle: int = 0
+    offered: _Offered | None = None

@@ -226,6 +226,12 @@ def test_a_declined_offer_stays_hidden_where_a_snapshot_shows_a_later_window_of_
     assert not session.mirror.offers
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_a_shift_that_ends_or_begins_clears_the_offers(session: Session, make: Any, on: bool) -> None:
+    see(session, make, make.offer(11), ShiftChanged(seq=12, on=on, by="crew"), make.offer(13, "o2"))
+    assert list(session.mirror.offers) == ["o2"]
+
+
 def test_a_late_answer_to_a_decline_does_not_hide_the_next_offer_of_the_order(session: Session, make: Any) -> None:
     see(session, make, make.offer(11))
     session.ask(Decline(id="d1", order="o1"))

@@ -32,6 +32,7 @@ class Silent:
         self.line = Line()
         self.heard_at = self.alive_at = 0.0
         self.pinged_at = 0.0
+        self.must_speak = True
 
 
 def watched() -> tuple[Watch, Any]:
@@ -67,3 +68,13 @@ def test_who_answers_pings_but_says_nothing_is_closed_4408() -> None:
         if session.pinged_at > session.alive_at:
             session.alive_at = float(second)
     assert session.line.done[-1] == 4408
+
+
+def test_who_may_only_listen_stays_as_long_as_it_answers_pings() -> None:
+    watch, session = watched()
+    session.must_speak = False
+    for second in range(200):
+        watch.look(float(second))
+        if session.pinged_at > session.alive_at:
+            session.alive_at = float(second)
+    assert set(session.line.done) == {"ping"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def _square(west: float, south: float, side: float = 0.01) -> list[list[float]]:
     return [[west, south], [east, south], [east, north], [west, north], [west, south]]
 
 
-def _zone(zone_id: object, *rings: list[list[float]], **properties: object) -> dict[str, Any]:
+def _zone(zone_id: object, *rings: Sequence[Sequence[float]], **properties: object) -> dict[str, Any]:
     geometry = {"type": "Polygon", "coordinates": list(rings)}
     return {"type": "Feature", "properties": {"id": zone_id, "name": "片区", **properties}, "geometry": geometry}
 
@@ -319,11 +320,16 @@ def test_a_map_of_too_many_zones_is_refused() -> None:
     assert "10,000" in problem.detail
 
 
-def test_a_map_across_the_antimeridian_does_not_crash() -> None:
+def test_a_zone_across_the_antimeridian_must_be_cut_there() -> None:
     split = [_zone("east", _square(179.99, 45.0)), _zone("west", _square(-180.0, 45.0))]
     assert len(parse_zones(_map(*split)).zones) == 2
     round_the_earth = [[179.9, 45], [-179.9, 45], [-179.9, 46], [179.9, 46], [179.9, 45]]
-    assert len(parse_zones(_map(_zone("round", round_the_earth))).zones) == 1
+    [problem] = _problems(_map(_zone("round", round_the_earth)))
+    assert (problem.zone, problem.pointer) == ("round", "/features/0/geometry/coordinates/0/1")
+    assert (problem.lon, problem.lat) == (-179.9, 45)
+    assert "crosses the antimeridian" in problem.detail and "cut it there (RFC 7946, 3.1.9)" in problem.detail
+    in_steps = [[170, 45], [0, 44], [-170, 45], [-170, 46], [0, 46], [170, 46], [170, 45]]
+    assert "antimeridian" in _problems(_map(_zone("in steps", in_steps)))[0].detail
 
 
 def test_area_is_that_of_the_sphere() -> None:

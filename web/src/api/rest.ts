@@ -186,7 +186,7 @@ export interface TokenOut {
   token: string;
 }
 /**
- * The tokens of a crew, the oldest first.
+ * The tokens of a crew or user, the oldest first.
  */
 export interface TokenPage {
   items: IssuedToken[];
@@ -243,6 +243,13 @@ export interface UserOut {
   id: string;
   name: string;
   role: string;
+}
+/**
+ * A page of users.
+ */
+export interface UserPage {
+  items: UserOut[];
+  next?: string | null;
 }
 /**
  * A link that signs one phone in, as text and as a QR code to be scanned; shown this once.

@@ -11,14 +11,17 @@ export interface Hello {
   epoch?: string | null;
 }
 /**
- * Begin (`on: true`) or end the shift; offers come only while on shift.
+ * Begin (`on: true`) or end the shift. Answered by `shift_changed` where that changes something.
+ *
+ *     Offers come only while on shift, and whatever is open to the crew comes anew as a shift begins: with a
+ *     `shift_changed` the phone clears the offers that it shows.
  */
 export interface Shift {
   type: "shift";
   on: boolean;
 }
 /**
- * One fix of the phone, with the phone's own time in `at`.
+ * One fix of the phone, with the phone's own time in `at`; without a `crs` it is WGS-84.
  */
 export interface Position {
   type: "position";
@@ -26,7 +29,7 @@ export interface Position {
   lat: number;
   accuracy_m: number;
   at: string;
-  crs?: "bd09" | "gcj02" | "wgs84";
+  crs?: ("bd09" | "gcj02" | "wgs84") | null;
 }
 /**
  * Ask for an offered order. The same `id` always gets the same verdict.
@@ -40,7 +43,7 @@ export interface Grab {
   order: string;
 }
 /**
- * Say no to an offer, so that a sealed window need not wait for this crew.
+ * Say no to an offer, so that a sealed window need not wait for this crew; a bid of its own is taken back.
  */
 export interface Decline {
   type: "decline";
@@ -350,6 +353,8 @@ export interface Advice {
 }
 /**
  * The shift began or ended: by the crew's own word, which is durable now, or by a dispatcher's, with his reason.
+ *
+ *     Offers that were shown before it are gone; those of a shift that begins follow.
  */
 export interface ShiftChanged {
   type: "shift_changed";
@@ -375,6 +380,8 @@ export interface Pong {
 }
 /**
  * The first message of a console: what it wants to see, and from where on.
+ *
+ *     `bbox` is west, south, east, north in degrees.
  */
 export interface ConsoleHello {
   type: "hello";

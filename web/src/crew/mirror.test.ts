@@ -84,6 +84,17 @@ test("an offer turned down stays away until it is offered again", () => {
   expect(openOffers(known)).toHaveLength(1);
 });
 
+test("a shift that ends or begins clears the offers, and only a dispatcher's word on it is news", () => {
+  const known = nothingKnown();
+  fold(known, welcome());
+  fold(known, offer(2, "a"));
+  fold(known, { type: "shift_changed", seq: 3, on: false, by: "crew", reason: null });
+  expect([openOffers(known), known.onShift]).toEqual([[], true]);
+  fold(known, offer(4, "b"));
+  fold(known, { type: "shift_changed", seq: 5, on: false, by: "dispatcher", reason: "tired" });
+  expect([openOffers(known), known.onShift]).toEqual([[], false]);
+});
+
 test("what is resolved leaves the list, what is suspended stays at its end", () => {
   const known = nothingKnown();
   const mine = (id: string, state: Order["state"]) => order(id, { state, crew: "me" });

@@ -53,11 +53,14 @@ export function fold(known: Known, message: ToCrew): boolean {
   }
 }
 
-/** What the crew itself said is known here already, and may have been unsaid since. */
+/**
+ * Offers that were shown before are gone, those of a shift that begins follow. What the crew itself said of its shift is
+ * known here already, and may have been unsaid since.
+ */
 function shiftChanged(known: Known, message: ShiftChanged): boolean {
-  if (message.by === "crew") return false;
-  known.onShift = message.on;
-  if (!message.on) known.offers = {};
+  known.offers = {};
+  known.declined = {};
+  if (message.by === "dispatcher") known.onShift = message.on;
   return true;
 }
 
