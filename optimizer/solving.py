@@ -27,6 +27,8 @@ STEPS = 200
 """How often the heat is lowered."""
 SMALL = 50
 """Up to so many jobs a number of changes that surely fits into a time still finds what the whole time would."""
+ENOUGH = 15_000
+"""So many changes for each job and second then."""
 
 
 def solve(
@@ -78,15 +80,16 @@ def ready() -> None:
 def surely_fits(problem: Problem, seconds: float) -> int | None:
     """Return how many changes even a slow or busy machine tries in a time; None for more than `SMALL` jobs.
 
-    On a quick one a change takes at most a microsecond, a ruin one more for each 50 pairs of jobs, or 16 where only
-    whole routes can be judged: so much with few crews and long routes. A third of that speed is counted on.
+    A change takes some 0.5 microseconds, a ruin one more for each 50 pairs of jobs, or 16 where only whole routes can
+    be judged: so much with few crews and long routes. A quarter of that speed is counted on. Few jobs need fewer.
     """
     if len(problem.jobs) > SMALL:
         return None
     numbered = arrays.number(problem)
     ruins = HARD_RUINS if _binds(numbered) else SOFT_RUINS
     each_pair = 0.06 if numbered.arrays.flags[1:3].any() else 0.02
-    return int(seconds * 1e6 / 3.0 / (1.0 + ruins * each_pair * len(numbered.jobs) ** 2))
+    fits = 1e6 / 4.0 / (0.5 + ruins * each_pair * len(numbered.jobs) ** 2)
+    return int(seconds * min(fits, ENOUGH * len(numbered.jobs)))
 
 
 def _search(

@@ -337,7 +337,7 @@ def many_jobs(count: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "options"), [(30, ("--time-limit", "2")), (90, ("--iterations", "3000"))], ids=["small", "counted"]
+    ("jobs", "options"), [(10, ("--time-limit", "5")), (90, ("--iterations", "3000"))], ids=["small", "counted"]
 )
 def test_the_same_seed_gives_the_same_output_but_for_the_times(jobs: int, options: tuple[str, ...]) -> None:
     given, outs = json.dumps(many_jobs(jobs)), []
