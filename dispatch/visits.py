@@ -158,7 +158,10 @@ async def _reopen(
 async def decline(
     tx: "Tx", crew_id: str, message_id: str, order_id: str, reason: str | None, *, city: City
 ) -> tuple[ProgressAck, bool]:
-    """Keep a crew's no to an offer; also return whether everybody has answered now."""
+    """Keep a crew's no to an offer; also return whether everybody has answered now.
+
+    A bid of it that has no verdict yet is taken back: it ends as `closed`.
+    """
     order = (await tx.orders.lock([order_id])).get(order_id)
     if order is None:
         return ProgressAck(message_id, order_id, error="unknown_order", detail="no such order in this city"), False
@@ -177,7 +180,11 @@ async def decline(
         answer=answer,
     )
     if open_now:
-        tx.record(Event.of_order("order.declined", order, actor=f"crew:{crew_id}", by=crew_id, reason=reason))
+        back = await tx.crews.settle_bids(order, winner=None, reason="closed", of=crew_id)
+        members: dict[str, Any] = {"bids": back} if back else {}
+        tx.record(
+            Event.of_order("order.declined", order, actor=f"crew:{crew_id}", by=crew_id, reason=reason, **members)
+        )
     complete = (
         order.offer is not None and order.offer.mode == "sealed" and await offers.everybody_answered(tx, order, city)
     )

@@ -67,6 +67,7 @@ class CrewSession(Session):
     crew = ""
     fix: Fix | None = None
     bucket: TokenBucket | None = None
+    asking: "asyncio.Future[Answer] | None" = None
 
     async def hear(self, frame: str) -> None:
         """Take one frame."""
@@ -150,9 +151,12 @@ class CrewSession(Session):
 
     def _ask(self, ask: Ask) -> None:
         assert self.desk is not None
-        self.desk.grabs.ask(ask).add_done_callback(self._tell_verdict)
+        self.asking = self.desk.grabs.ask(ask)
+        self.asking.add_done_callback(self._tell_verdict)
 
     def _tell_verdict(self, done: "asyncio.Future[Answer]") -> None:
+        if done is self.asking:
+            self.asking = None
         if done.cancelled():
             return
         if done.exception() is not None:
@@ -204,6 +208,8 @@ class CrewSession(Session):
             instant(message.at, "at")
             self.line.send(say(await engine.crews.hand_back(city, self.crew, message)))
         else:
+            if self.asking is not None:
+                await asyncio.wait([self.asking])  # a bid that was sent before is taken back
             said = await engine.crews.decline(city, self.crew, message.id, message.order, message.reason)
             self.line.send(say(said))
 

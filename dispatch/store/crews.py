@@ -176,14 +176,20 @@ class CrewRows:
         return {row["crew_id"] for row in rows}
 
     async def settle_bids(
-        self, order: "Order", *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None
+        self,
+        order: "Order",
+        *,
+        winner: str | None,
+        reason: str,
+        reasons: Mapping[str, str] | None = None,
+        of: str | None = None,
     ) -> list[tuple[str, str, str]]:
-        """Give every open bid of an order its verdict; return (crew, message, reason) of each.
+        """Give every open bid of an order, or those `of` one crew, its verdict; return (crew, message, reason) of each.
 
         `reasons` has the verdict of single crews where it is not the common `reason`.
         """
         rows = await self._conn.fetch(
-            CREWS["settle_bids"], self._city, order.id, order.cycle, winner, reason, text(reasons or {})
+            CREWS["settle_bids"], self._city, order.id, order.cycle, winner, reason, text(reasons or {}), of
         )
         return [(row["crew_id"], row["message_id"], row["reason"]) for row in rows]
 

@@ -91,9 +91,9 @@ WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason IS NULL ORDER BY 
 -- name: winners: who was told that he won an order in its present cycle
 SELECT DISTINCT crew_id FROM crew_grab WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason = 'won'
 
--- name: settle_bids: verdicts for the open bids of an order: `winner`'s are won, the others' `reason`
+-- name: settle_bids: verdicts for the open bids of an order, or of one crew: `winner`'s are won, the others' `reason`
 UPDATE crew_grab SET reason = CASE WHEN crew_id = $4 THEN 'won' ELSE coalesce(($6::json) ->> crew_id, $5) END
-WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason IS NULL
+WHERE city_id = $1 AND order_id = $2 AND cycle = $3 AND reason IS NULL AND ($7::text IS NULL OR crew_id = $7)
 RETURNING crew_id, message_id, reason
 
 -- name: grabs_of_order: who asked for an order, and what came of it

@@ -134,6 +134,27 @@ async def test_a_phone_that_comes_back_is_shown_the_end_of_the_window_in_force(m
     assert windows == round(windows)
 
 
+async def test_a_decline_takes_back_the_bid_that_came_before_it(make_city: MakeCity) -> None:
+    city: City = await make_city({"mode": "sealed", "window_s": 120, **LONG})
+    lon, lat = centre(0)
+    crew, near = await city.working()
+    far_crew, far = await city.working(at=(lon + SIDE / 2, lat))
+    order = (await city.report())["id"]
+    for phone in (near, far):
+        await phone.expect("offer", order=order)
+    bid = await near.grab(order)  # and at once, before it is in:
+    assert "error" not in await near.decline(order)
+    taken_back = await near.expect("grab_result", id=bid)
+    assert (taken_back["won"], taken_back["reason"]) == (False, "closed")
+    assert near.of("grab_ack"), "it was a bid, until it was taken back"
+    again = await city.phone(crew, other_engine=True)
+    await again.hello()
+    await again.grab(order, bid)
+    assert (await again.expect("grab_result", id=bid))["reason"] == "closed"
+    assert (await far.verdict(order))["won"] is True
+    assert (await city.order(order))["crew"] == far_crew.id
+
+
 async def test_a_window_of_one_closes_with_its_bid(make_city: MakeCity) -> None:
     city: City = await make_city({"mode": "sealed", "window_s": 120, **LONG})
     _, phone = await city.working()

@@ -205,10 +205,17 @@ class LockingCrews(MemoryCrews):
         return await super().winners(order)
 
     async def settle_bids(
-        self, order: Order, *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None
+        self,
+        order: Order,
+        *,
+        winner: str | None,
+        reason: str,
+        reasons: Mapping[str, str] | None = None,
+        of: str | None = None,
     ) -> list[tuple[str, str, str]]:
-        await self._tx.statement(*(("grab", grab.crew, grab.message) for grab in self._open(order)))
-        return await super().settle_bids(order, winner=winner, reason=reason, reasons=reasons)
+        theirs = (grab for grab in self._open(order) if of in (None, grab.crew))
+        await self._tx.statement(*(("grab", grab.crew, grab.message) for grab in theirs))
+        return await super().settle_bids(order, winner=winner, reason=reason, reasons=reasons, of=of)
 
     async def known_command(self, crew_id: str, message_id: str) -> Mapping[str, Any] | None:
         await self._tx.statement()

@@ -129,10 +129,18 @@ class MemoryCrews(CrewRows):
         return {key[0] for key in keys if self._tables.grabs[key].reason == "won"}
 
     async def settle_bids(
-        self, order: "Order", *, winner: str | None, reason: str, reasons: Mapping[str, str] | None = None
+        self,
+        order: "Order",
+        *,
+        winner: str | None,
+        reason: str,
+        reasons: Mapping[str, str] | None = None,
+        of: str | None = None,
     ) -> list[tuple[str, str, str]]:
         settled = []
         for grab in self._open(order):
+            if of is not None and grab.crew != of:
+                continue
             verdict = "won" if grab.crew == winner else (reasons or {}).get(grab.crew, reason)
             self._tables.put(self._tables.grabs, (grab.crew, grab.message), _replace(grab, reason=verdict))
             settled.append((grab.crew, grab.message, verdict))

@@ -43,7 +43,7 @@ export interface Grab {
   order: string;
 }
 /**
- * Say no to an offer, so that a sealed window need not wait for this crew.
+ * Say no to an offer, so that a sealed window need not wait for this crew. A bid that it made is taken back.
  */
 export interface Decline {
   type: "decline";
@@ -380,6 +380,8 @@ export interface Pong {
 }
 /**
  * The first message of a console: what it wants to see, and from where on.
+ *
+ *     `bbox` is west, south, east, north in degrees.
  */
 export interface ConsoleHello {
   type: "hello";
