@@ -28,6 +28,9 @@ CATEGORIES = {
     "valve": "阀门",
     "noise": "噪音",
     "air": "集气",
+    "radiator_air": "暖气片窝气",
+    "valve_closed": "阀门未开",
+    "filter_clogged": "过滤器堵塞",
     "other": "其他",
 }
 GRAB_REASONS = {

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Role = Literal["admin", "dispatcher", "monitor", "intake", "crew"]
 ADMIN: Role = "admin"
+FIRST_ADMIN = "admin"
+"""The administrator that every city has from its beginning: he has tokens, and no row among the users."""
 EVERY_ROLE: frozenset[Role] = frozenset({"admin", "dispatcher", "monitor", "intake", "crew"})
 
 
@@ -69,6 +71,14 @@ class IssuedToken(Struct, frozen=True):
     issued_at: datetime
 
 
+async def role_of_user(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, user_id: str) -> Role | None:
+    """Return what a user may do, None where the city has no such user."""
+    if user_id == FIRST_ADMIN:
+        return ADMIN
+    row = await conn.fetchrow(LOG["find_account"], city_id, user_id)
+    return row["role"] if row else None
+
+
 async def ensure_admin_token(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, token: str) -> None:
     """Let `token` be one of the city's administrator."""
-    await issue_token(conn, city_id, role="admin", subject="admin", token=token)
+    await issue_token(conn, city_id, role=ADMIN, subject=FIRST_ADMIN, token=token)

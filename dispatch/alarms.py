@@ -26,8 +26,13 @@ class AcknowledgeIn(Struct, frozen=True, forbid_unknown_fields=True):
 
     clock: ClockName
     deadline: datetime
-    kind: AlarmKind = "breached"
+    kind: AlarmKind | None = "breached"
     note: Annotated[str, Meta(max_length=1000)] | None = None
+
+    @property
+    def alarm(self) -> AlarmKind:
+        """The kind of alarm: a breach where none is named."""
+        return self.kind or "breached"
 
 
 async def acknowledge(tx: "Tx", order_id: str, seen: AcknowledgeIn, *, note_id: str, actor: str) -> None:
@@ -36,16 +41,16 @@ async def acknowledge(tx: "Tx", order_id: str, seen: AcknowledgeIn, *, note_id: 
     Raises `NotFound` for an order that does not exist, `Impossible` for an alarm that it never had.
     """
     order = await tx.orders.lock_one(order_id)
-    alarm = (tx.city_id, order_id, seen.clock, instant(seen.deadline, "/deadline"), seen.kind)
+    alarm = (tx.city_id, order_id, seen.clock, instant(seen.deadline, "/deadline"), seen.alarm)
     row = await tx.conn.fetchrow(WALLBOARD["has_alarm"], *alarm)
     if row is None:
-        raise Impossible(f"order {order_id} had no alarm {seen.kind} of {seen.clock} for that deadline")
+        raise Impossible(f"order {order_id} had no alarm {seen.alarm} of {seen.clock} for that deadline")
     note = (seen.note or "").strip() or None
     if row["acknowledged"] and note is None:
         return
     await tx.conn.execute(WALLBOARD["insert_note"], *alarm, note_id, tx.now, actor, note)
     tx.record(
         Event.of_order(
-            "alarm.acknowledged", order, actor=actor, clock=seen.clock, deadline=seen.deadline, alarm=seen.kind
+            "alarm.acknowledged", order, actor=actor, clock=seen.clock, deadline=seen.deadline, alarm=seen.alarm
         )
     )

@@ -7,7 +7,7 @@ import msgspec
 from ulid import ULID
 
 from dispatch import forecasts
-from dispatch.access import issue_token
+from dispatch.access import ADMIN, FIRST_ADMIN, issue_token
 from dispatch.city import City
 from dispatch.errors import Conflict, Invalid, NotFound
 from dispatch.operator_errors import ConfigError
@@ -24,15 +24,20 @@ FIRST_CITY = "default"
 """The city made at the first start."""
 
 
+def is_city_id(text: str) -> bool:
+    """Return whether a text may be the id of a city: 1 to 64 letters, digits, `-` or `_`."""
+    return 0 < len(text) <= 64 and all(c.isalnum() or c in "-_" for c in text)
+
+
 async def add_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, name: str) -> str:
-    """Make a city and return its administrator's token; raise `Conflict` where it exists."""
-    if not city_id or len(city_id) > 64 or not all(c.isalnum() or c in "-_" for c in city_id):
+    """Make a city and return its administrator's token; raise `Invalid`, or `Conflict` where it exists."""
+    if not is_city_id(city_id):
         raise Invalid.field("/id", "a city's id has 1 to 64 letters, digits, - or _")
     async with conn.transaction():
         if await conn.fetchval(LOG["head"], city_id) is not None:
             raise Conflict(f"city {city_id} exists already")
         await _insert(conn, city_id, name)
-        return await issue_token(conn, city_id, role="admin", subject="admin")
+        return await issue_token(conn, city_id, role=ADMIN, subject=FIRST_ADMIN)
 
 
 async def ensure_first_city(conn: "asyncpg.Connection[asyncpg.Record]") -> None:

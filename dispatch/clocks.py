@@ -5,6 +5,9 @@ moves `due_at` by its length; a breach that was there before the pause stays. Ea
 as `at_risk` and at most once as `breached`: the row (order, clock, deadline, kind) is unique in the database,
 so it does not matter how many clock-keepers look, or which of them dies.
 
+A clock that starts anew (the order was transferred again, or the resident says that it is still cold) leaves its
+earlier turn in the order under `name#1`, `name#2`: a verdict is never overwritten, and sums count every turn.
+
 Promise: who stops a clock late has breached it, even where no clock-keeper was awake to see it; the alarm
 follows as soon as one is.
 """
@@ -58,14 +61,22 @@ class Alarm(Struct, frozen=True):
 def start(
     clocks: Clocks, names: tuple[ClockName, ...], at: datetime, *, severity: int, targets: Targets
 ) -> dict[str, Clock]:
-    """Start the named clocks at `at`."""
-    started: dict[str, Clock] = {}
+    """Start the named clocks at `at`. One that was there before is kept with its verdict, as `name#1` and so on."""
+    started = dict(clocks)
     for name in names:
+        if name in started:
+            turn = sum(base_of(kept) == name for kept in clocks)
+            started[f"{name}#{turn}"] = stop(clocks, name, at)[name]
         target = timedelta(seconds=targets.target_s(name, severity))
         started[name] = Clock(
             state="running", started_at=at, due_at=at + target, at_risk_at=at + target * targets.at_risk_share
         )
-    return {**clocks, **started}
+    return started
+
+
+def base_of(name: str) -> str:
+    """Return the name of a clock without the number of its turn."""
+    return name.partition("#")[0]
 
 
 def stop(clocks: Clocks, name: ClockName, at: datetime) -> dict[str, Clock]:
@@ -193,11 +204,11 @@ def ring(clocks: Clocks, now: datetime) -> tuple[dict[str, Clock], list[Alarm]]:
         if now >= clock.due_at:
             moved[name] = msgspec.structs.replace(clock, state="breached", breached=True)
             if clock.state != "at_risk":
-                alarms.append(Alarm(name, clock.due_at, "at_risk"))
-            alarms.append(Alarm(name, clock.due_at, "breached"))
+                alarms.append(Alarm(base_of(name), clock.due_at, "at_risk"))
+            alarms.append(Alarm(base_of(name), clock.due_at, "breached"))
         else:
             moved[name] = msgspec.structs.replace(clock, state="at_risk")
-            alarms.append(Alarm(name, clock.due_at, "at_risk"))
+            alarms.append(Alarm(base_of(name), clock.due_at, "at_risk"))
     return moved, alarms
 
 

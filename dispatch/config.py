@@ -138,6 +138,12 @@ class BasemapSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return (f"{parts.scheme}://{parts.netloc}",) if parts.netloc else ()
 
 
+class Open311Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What GeoReport tells without a key: if `public`, where work is done (to 100 m) and how far it is or nothing."""
+
+    public: bool = True
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings of one process. `database_url` None means the embedded PostgreSQL of `data_dir`.
 
@@ -167,6 +173,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     forecasts: ForecastSettings = field(default_factory=ForecastSettings)
     planner: PlannerSettings = field(default_factory=PlannerSettings)
     basemap: BasemapSettings = field(default_factory=BasemapSettings)
+    open311: Open311Settings = field(default_factory=Open311Settings)
 
     def __post_init__(self) -> None:
         for name, schemes in _URL_SCHEMES.items():

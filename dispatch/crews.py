@@ -183,13 +183,16 @@ async def set_shift(
 
 
 class CrewChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What to change about a crew; what is left out stays as it is. `zones_lent` replaces the list of before."""
+    """What to change about a crew; what is left out, or null, stays as it is. `zones_lent` replaces the list of before.
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] | UnsetType = UNSET
+    A `home_zone` of null takes the crew out of every zone.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType | None = UNSET
+    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] | UnsetType | None = UNSET
     home_zone: ZoneId | UnsetType | None = UNSET
-    capacity: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
-    zones_lent: Annotated[tuple[ZoneId, ...], Meta(max_length=100)] | UnsetType = UNSET
+    capacity: Annotated[int, Meta(ge=1, le=1000)] | UnsetType | None = UNSET
+    zones_lent: Annotated[tuple[ZoneId, ...], Meta(max_length=100)] | UnsetType | None = UNSET
 
 
 async def change_crew(tx: "Tx", crew_id: str, change: CrewChange, *, zones: Collection[str], actor: str) -> Crew:
@@ -197,7 +200,11 @@ async def change_crew(tx: "Tx", crew_id: str, change: CrewChange, *, zones: Coll
 
     What it holds and was offered stays; a grab is judged by what the crew is then.
     """
-    given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    given = {
+        name: value
+        for name, value in msgspec.structs.asdict(change).items()
+        if value is not UNSET and (value is not None or name == "home_zone")
+    }
     wanted = {"/home_zone": given.get("home_zone")} | {
         f"/zones_lent/{n}": zone for n, zone in enumerate(given.get("zones_lent", ()))
     }

@@ -223,7 +223,9 @@ class Engine:
         if event.kind in ("clock.at_risk", "clock.breached"):
             self.metrics.alarms.labels(event.kind.removeprefix("clock."), "any").inc()
         if event.kind == "crew.signed_out" and event.crew is not None:
-            self._sign_out(mirror.city.id, event.crew)
+            self.sign_out(mirror.city.id, event.crew)
+        if event.kind == "user.signed_out":
+            self.sign_out(mirror.city.id, msgspec.json.decode(event.data)["user"])
         freed = {data.lost.crew} if data is not None and data.lost is not None else set()
         if event.kind in ("order.resolved", "order.suspended") and event.crew is not None:
             freed.add(event.crew)
@@ -233,14 +235,16 @@ class Engine:
             if crew in self.hub.crews[mirror.city.id]:
                 self.crews.join_open_later(mirror.city.id, crew)
 
-    def _sign_out(self, city: str, crew: str) -> None:
-        """Forget what is known of a crew's tokens and close its socket: who still has a good one comes back."""
+    def sign_out(self, city: str, subject: str) -> None:
+        """Forget the tokens of a crew or user and close the sockets: who still has a good one comes back."""
         self._tokens = {
-            token: known for token, known in self._tokens.items() if (known[0].city, known[0].subject) != (city, crew)
+            token: known
+            for token, known in self._tokens.items()
+            if (known[0].city, known[0].subject) != (city, subject)
         }
-        line = self.hub.crews[city].get(crew)
-        if line is not None:
-            line.close(1012, "sign in again")
+        line = self.hub.crews[city].get(subject)
+        for one in [*([line] if line else []), *(line for line in self.hub.consoles[city] if line.is_of(subject))]:
+            one.close(1012, "sign in again")
 
     # Hints
 

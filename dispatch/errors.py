@@ -4,6 +4,8 @@
     ├── Invalid            422  invalid             a field is wrong; `problems` point at it
     ├── Malformed          400  malformed           not the JSON (or the parameters) of this route
     ├── TooLarge           413  too_large           body over the limit
+    ├── HeadersTooLarge    431  headers_too_large   the request's line and headers over the limit
+    ├── EncodedBody        415  encoded_body        a body that is packed (Content-Encoding)
     ├── KeyReused          422  key_reused          one Idempotency-Key, two bodies
     ├── Unauthenticated    401  unauthenticated     no token, or one that is not known
     ├── Forbidden          403  forbidden           the token's role may not do this
@@ -43,6 +45,18 @@ class DispatchError(Exception):
         self.extra: dict[str, Any] = extra or {}
         super().__init__(self.detail)
 
+    def document(self) -> dict[str, Any]:
+        """Return the problem document that a caller gets (RFC 9457)."""
+        document = {
+            "type": f"urn:qiangdan:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.extra,
+        }
+        return document | ({"errors": self.problems} if self.problems else {})
+
 
 class Invalid(DispatchError):
     """The input does not say what this action needs; see errors."""
@@ -51,8 +65,8 @@ class Invalid(DispatchError):
 
     @classmethod
     def field(cls, pointer: str, detail: str) -> "Invalid":
-        """Return the error for one wrong field."""
-        return cls(f"{pointer}: {detail}", problems=(Problem(pointer, detail),))
+        """Return the error for one wrong field, or with no pointer for the whole body."""
+        return cls(f"{pointer or 'the body'}: {detail}", problems=(Problem(pointer, detail),))
 
 
 class Malformed(DispatchError):
@@ -65,6 +79,18 @@ class TooLarge(DispatchError):
     """The body is larger than this route takes."""
 
     code, status, title = "too_large", 413, "Body too large"
+
+
+class HeadersTooLarge(DispatchError):
+    """The request's address and headers are larger than this server takes; send fewer or shorter ones."""
+
+    code, status, title = "headers_too_large", 431, "Headers too large"
+
+
+class EncodedBody(DispatchError):
+    """The body is packed; send it as it is, without Content-Encoding."""
+
+    code, status, title = "encoded_body", 415, "Body is packed"
 
 
 class KeyReused(DispatchError):

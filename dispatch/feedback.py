@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 WEIGHT = 0.1
 """How much the newest rating counts."""
 
+AT_REOPENING: tuple[clocks.ClockName, ...] = ("hand_down", "arrival")
+"""The clocks that begin anew as a resident says that it is still cold."""
+
 
 class RatingIn(Struct, frozen=True, forbid_unknown_fields=True):
     """What the resident says of the visit."""
@@ -57,8 +60,11 @@ async def _close(tx: "Tx", order: Order, rating: RatingIn, actor: str) -> Order:
 
 
 async def _reopen(tx: "Tx", order: Order, rating: RatingIn, actor: str, city: City, crews: Collection[Crew]) -> Order:
-    clocks_ = clocks.restart(order.clocks, "resolve", tx.now)
-    order = msgspec.structs.replace(order, clocks=clocks_, crew=None, claimed_by=None, unverified=False)
+    """Open an order again: it must be handed down and reached once more, and be resolved by its old deadline."""
+    running = clocks.restart(order.clocks, "resolve", tx.now)
+    running = clocks.start(running, AT_REOPENING, tx.now, severity=order.severity, targets=city.targets)
+    order = msgspec.structs.replace(order, clocks=running, crew=None, claimed_by=None, unverified=False)
+    order = offers.placed(order, city)
     if order.zone is None:
         reopened = msgspec.structs.replace(order, state=State.UNZONED)
         await tx.orders.save(reopened)

@@ -47,6 +47,10 @@ class ConsoleLine(Line, Protocol):
         """Return whether an order or crew there is to be shown."""
         ...
 
+    def is_of(self, user: str) -> bool:
+        """Return whether this user opened it."""
+        ...
+
 
 class Histories:
     """What each crew of one city was told lately. `floor` is the position before which nothing is known."""

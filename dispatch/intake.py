@@ -8,6 +8,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from crew_client.protocol import Location
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Skill = Annotated[str, Meta(min_length=1, max_length=64)]
 DEFAULT_SEVERITY = {"burst": 5, "leak": 4, "no_pressure": 4, "no_heat": 3}
 CLOCK_SKEW = timedelta(minutes=10)
+MOST_ADDRESS_BYTES = 8 * 1024
+"""An address goes to every phone with each version of its order."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """Nobody reports what broke before that; the database could not even keep the year 1."""
 
@@ -36,11 +39,11 @@ class Place(Struct, frozen=True, forbid_unknown_fields=True):
 
     lon: Annotated[float, Meta(ge=-180, le=180)]
     lat: Annotated[float, Meta(ge=-90, le=90)]
-    crs: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+    crs: Literal["wgs84", "gcj02", "bd09"] | None = "wgs84"
 
     def location(self) -> Location:
         """Return the place in WGS-84."""
-        lon, lat = to_wgs84(self.lon, self.lat, self.crs)
+        lon, lat = to_wgs84(self.lon, self.lat, self.crs or "wgs84")
         return Location(round(lon, 7), round(lat, 7))
 
 
@@ -49,7 +52,7 @@ class ReportedPlace(Struct, frozen=True, forbid_unknown_fields=True):
 
     lon: float
     lat: float
-    crs: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+    crs: Literal["wgs84", "gcj02", "bd09"] | None = "wgs84"
 
     def location(self) -> Location | None:
         """Return the place in WGS-84, None where the numbers are no place."""
@@ -66,7 +69,10 @@ class ContactIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReportIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst)."""
+    """A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst).
+
+    `extra` is what else the channel knows: kept with the report as it came, told to nobody but who reads the report.
+    """
 
     channel: Annotated[str, Meta(min_length=1, max_length=64)]
     category: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -77,7 +83,8 @@ class ReportIn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     location: ReportedPlace | None = None
     external_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     reported_at: datetime | None = None
-    required_skills: Annotated[tuple[Skill, ...], Meta(max_length=32)] = ()
+    required_skills: Annotated[tuple[Skill, ...], Meta(max_length=32)] | None = ()
+    extra: Annotated[dict[str, Any], Meta(max_length=100)] | None = None
 
 
 class Taken(Struct, frozen=True):
@@ -91,9 +98,11 @@ class Taken(Struct, frozen=True):
 async def take_report(
     tx: "Tx", report: ReportIn, *, city: City, crews: Collection[Crew], report_id: str, order_id: str, actor: str
 ) -> Taken:
-    """Take a report and open its order. Raises `Invalid` for a time without offset, or out of all reason."""
+    """Take a report and open its order. Raises `Invalid` for a time or an address out of all reason."""
     if report.external_id is not None and (seen := await tx.orders.find_external(report.channel, report.external_id)):
         return Taken(seen["report_id"], seen["order_id"], fresh=False)
+    if report.address is not None and len(msgspec.json.encode(report.address)) > MOST_ADDRESS_BYTES:
+        raise Invalid.field("/address", f"has over {MOST_ADDRESS_BYTES} bytes; put the rest into description")
     order = new_order(report, order_id, city, tx.now)
     circle = None
     if order.zone is not None:
@@ -128,7 +137,7 @@ def new_order(report: ReportIn, order_id: str, city: City, now: datetime) -> Ord
         severity=severity,
         location=place,
         address=report.address,
-        required_skills=tuple(dict.fromkeys(report.required_skills)),
+        required_skills=tuple(dict.fromkeys(report.required_skills or ())),
         crew=None,
         claimed_by=None,
         reported_at=min(reported_at, now),

@@ -180,7 +180,11 @@ def _text(text: str | None) -> str | None:
 def _address(address: str | None) -> str | None:
     if address is None:
         return None
-    parts = msgspec.json.decode(address, type=dict[str, Any])
+    return _text(address_text(msgspec.json.decode(address, type=dict[str, Any])))
+
+
+def address_text(parts: Mapping[str, Any]) -> str:
+    """Return an address as one line; reporters send it as one text or in parts."""
     if isinstance(parts.get("text"), str):
-        return _text(parts["text"])
-    return _text(" ".join(str(part) for part in parts.values() if isinstance(part, str | int | float)))
+        return str(parts["text"])
+    return " ".join(str(part) for part in parts.values() if isinstance(part, str | int | float))

@@ -94,10 +94,18 @@ def _arrival_due(order: Order) -> datetime | None:
     return arrival.due_at if arrival and arrival.stopped_at is None else None
 
 
+def placed(order: Order, city: City) -> Order:
+    """Return the order in the zone that its place has on the map in force."""
+    if order.location is None or city.zones is None:
+        return order
+    return msgspec.structs.replace(order, zone=city.locate(order.location))
+
+
 def opened(
     order: Order, crews: Collection[Crew], city: City, *, now: datetime, excluded: tuple[str, ...] = ()
 ) -> tuple[Order, list[Candidate]]:
-    """Return the order opened to grabs, and the circle that it is offered to first."""
+    """Return the order opened to grabs in its zone of the map in force, and the circle that it is offered to first."""
+    order = placed(order, city)
     policy = city.policy(order.zone)
     order = msgspec.structs.replace(order, excluded=excluded)
     due_at = _arrival_due(order)

@@ -93,7 +93,7 @@ PAST = {
 
 
 class Desk(Struct, frozen=True):
-    """What an action may look at: the word itself, the city, its crews, the other order or the audit row concerned."""
+    """What an action may look at: the word itself, the city, its crews, other orders and the audit row concerned."""
 
     word: OverrideIn
     city: City
@@ -101,6 +101,7 @@ class Desk(Struct, frozen=True):
     tx: "Tx"
     other: Order | None = None
     before: Order | None = None
+    merged: Collection[str] = ()
 
 
 class Outcome(Struct, frozen=True):
@@ -146,7 +147,8 @@ async def override(
         raise NotFound(f"no crew {word.crew} in this city")
     if word.into is not None and word.into not in orders:
         raise NotFound(f"no order {word.into} in this city")
-    desk = Desk(word, city, crews, tx, other=orders.get(word.into or ""), before=before)
+    merged = await tx.orders.merged_into(order_id) if word.action == "cancel" else ()
+    desk = Desk(word, city, crews, tx, other=orders.get(word.into or ""), before=before, merged=merged)
     outcome = _DO[word.action](order, desk)
     changed = msgspec.structs.replace(outcome.order, version=order.version + 1)
     members = await _aftermath(tx, order, changed, word, locked)
@@ -235,24 +237,28 @@ def _revoke(order: Order, desk: Desk) -> Outcome:
     return Outcome(*offers.opened_without(order, order.crew, desk.crews, desk.city, now=desk.tx.now))
 
 
+def _ended_transfer(order: Order, desk: Desk) -> Order:
+    return msgspec.structs.replace(
+        order, transferred_to=None, clocks=clocks.stop(order.clocks, "transfer", desk.tx.now)
+    )
+
+
 def _hold(order: Order, desk: Desk) -> Outcome:
-    return Outcome(msgspec.structs.replace(_without_crew(order, desk), state=State.HELD, offer=None))
+    free = _ended_transfer(_without_crew(order, desk), desk)
+    return Outcome(msgspec.structs.replace(free, state=State.HELD, offer=None))
 
 
 def _release(order: Order, desk: Desk) -> Outcome:
-    free = _without_crew(order, desk)
-    ended = msgspec.structs.replace(free, transferred_to=None, clocks=clocks.stop(free.clocks, "transfer", desk.tx.now))
-    if order.zone is None:
-        return Outcome(msgspec.structs.replace(ended, state=State.UNZONED))
-    return _opened(ended, desk)
+    free = offers.placed(_ended_transfer(_without_crew(order, desk), desk), desk.city)
+    if free.zone is None:
+        return Outcome(msgspec.structs.replace(free, state=State.UNZONED))
+    return _opened(free, desk)
 
 
 def _offer(order: Order, desk: Desk) -> Outcome:
     if order.location is None:
         raise Impossible("the order has no place; move it to one first, or assign it")
-    free = _without_crew(order, desk)
-    ended = clocks.stop(free.clocks, "transfer", desk.tx.now)
-    return _opened(msgspec.structs.replace(free, transferred_to=None, clocks=ended), desk)
+    return _opened(_ended_transfer(_without_crew(order, desk), desk), desk)
 
 
 def _reprioritize(order: Order, desk: Desk) -> Outcome:
@@ -296,7 +302,7 @@ def _unmerge(order: Order, desk: Desk) -> Outcome:
     alone = msgspec.structs.replace(
         order, state=State.UNZONED, merged_into=None, incident=None, clocks=clocks.revive(order.clocks)
     )
-    alone = _without_crew(alone, desk)
+    alone = offers.placed(_without_crew(alone, desk), desk.city)
     return _opened(alone, desk) if alone.zone is not None else Outcome(alone)
 
 
@@ -309,6 +315,8 @@ def _transfer(order: Order, desk: Desk) -> Outcome:
 
 
 def _cancel(order: Order, desk: Desk) -> Outcome:
+    if desk.merged:
+        raise Impossible(f"{', '.join(desk.merged)} went into it, and nobody would come for them; unmerge them first")
     return Outcome(
         msgspec.structs.replace(
             order,

@@ -53,7 +53,7 @@ def read_policy(raw: Mapping[str, Any] | None, default: GrabPolicy, *, pointer: 
     try:
         policy = msgspec.convert({**msgspec.to_builtins(default), **raw}, GrabPolicy)
     except msgspec.ValidationError as error:
-        problem = problem_of(error)
+        problem = problem_of(error, GrabPolicy)
         raise Invalid.field(pointer + problem.pointer, problem.detail) from None
     first, second = policy.rings
     if second < first:

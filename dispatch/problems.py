@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from dispatch.errors import Invalid, Problem
 
@@ -16,11 +17,17 @@ MAX_DEPTH = 64
 _PLACE = re.compile(r" - at `(?:key in )?\$?([^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
+_NO_CHOICE = re.compile(r"Invalid enum value (.*)")
+_UNESCAPED = re.compile(r"^(\d{4}-\d\d-\d\d[Tt ][\d:.]+) (\d\d:?\d\d)$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
-def problem_of(error: msgspec.ValidationError) -> Problem:
-    """Return where the value is wrong, as a JSON pointer, and msgspec's sentence about it."""
+def problem_of(error: msgspec.ValidationError, kind: Any = None) -> Problem:
+    """Return where the value is wrong, as a JSON pointer, and msgspec's sentence about it.
+
+    With the `kind` that it should have been, a value that is none of several is told which they are. A member of a
+    mapping has no name in msgspec's words: the pointer is the mapping's then.
+    """
     text = str(error)
     place = _PLACE.search(text)
     detail = text[: place.start()] if place else text
@@ -31,7 +38,41 @@ def problem_of(error: msgspec.ValidationError) -> Problem:
     elif found := _MISSING.search(detail):
         steps.append(found[1])
         detail = "required, but missing"
+    elif kind is not None and (found := _NO_CHOICE.match(detail)) and (choices := _choices(kind, steps)):
+        detail = f"{found[1]} is none of {', '.join(choices)}"
+    if "..." in steps:
+        steps = steps[: steps.index("...")]
     return Problem("".join("/" + step_of(step) for step in steps), detail)
+
+
+def _choices(kind: Any, steps: list[str]) -> list[str]:
+    """Return the values that may stand at a place of a value of this kind, none where they are not listed."""
+    kinds = _alternatives(inspect.type_info(kind))
+    for step in steps:
+        kinds = [below for one in kinds for member in _members(one, step) for below in _alternatives(member)]
+    listed: list[Any] = []
+    for one in kinds:
+        if isinstance(one, inspect.LiteralType):
+            listed += one.values
+        elif isinstance(one, inspect.EnumType):
+            listed += [member.value for member in one.cls]
+    return [str(value) for value in dict.fromkeys(listed)]
+
+
+def _alternatives(kind: inspect.Type) -> list[inspect.Type]:
+    if isinstance(kind, inspect.Metadata):
+        return _alternatives(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return [one for member in kind.types for one in _alternatives(member)]
+    return [kind]
+
+
+def _members(kind: inspect.Type, step: str) -> list[inspect.Type]:
+    if isinstance(kind, inspect.StructType):
+        return [field.type for field in kind.fields if field.encode_name == step]
+    if isinstance(kind, inspect.DictType):
+        return [kind.value_type]
+    return [kind.item_type] if isinstance(kind, inspect.ListType | inspect.VarTupleType) else []
 
 
 def unfit_values(value: Any) -> list[Problem]:
@@ -85,6 +126,11 @@ def is_text(value: str) -> bool:
 def step_of(name: str) -> str:
     """Return a member's name as one step of a JSON pointer that can be written in any encoding."""
     return name.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")
+
+
+def with_offset(text: str) -> str:
+    """Return a time out of an address with the `+` of its offset, which stands for a space where it was not escaped."""
+    return _UNESCAPED.sub(r"\1+\2", text)
 
 
 def instant(moment: datetime, pointer: str) -> datetime:

@@ -179,7 +179,7 @@ def _report(cells: Mapping[str, str]) -> ReportIn:
     try:
         return msgspec.convert(nested, ReportIn, strict=False)
     except msgspec.ValidationError as error:
-        problem = problem_of(error)
+        problem = problem_of(error, ReportIn)
         raise Invalid.field(_column(problem.pointer), problem.detail) from None
 
 

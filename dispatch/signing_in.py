@@ -1,8 +1,11 @@
-"""Signing in by a link: an administrator shows a technician a QR code, the phone exchanges what is in it for a token.
+"""Signing in by a link, and signing out.
 
-A link's code is kept by its hash, works once, and for a quarter of an hour. The token is made from the code and from a
-secret of the device's own, so that a phone that lost the answer may ask again and gets the same one, and nobody else
-who has seen the link gets any.
+An administrator shows a technician a QR code, the phone exchanges what is in it for a token. A link's code is kept by
+its hash, works once, and for a quarter of an hour. The token is made from the code and from a secret of the device's
+own, so that a phone that lost the answer may ask again and gets the same one, and nobody else who has seen the link
+gets any.
+
+Signing out makes tokens void; its event lets every engine forget them and close the sockets that they opened.
 """
 
 from base64 import urlsafe_b64encode
@@ -13,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
-from dispatch.access import hash_of, issue_token
-from dispatch.errors import LinkGone, NotFound
+from dispatch.access import ADMIN, hash_of, issue_token, role_of_user
+from dispatch.errors import Impossible, LinkGone, NotFound
 from dispatch.events import Event
 from dispatch.store.sql import load
 from dispatch.store.tx import LOG
@@ -79,4 +82,23 @@ async def sign_out(tx: "Tx", crew_id: str, token_id: str | None, *, actor: str) 
         raise NotFound(f"crew {crew_id} has no token {token_id}")
     await tx.conn.execute(PHONES["drop_codes"], tx.city_id, crew_id)
     tx.record(Event.of_crew("crew.signed_out", crew_id, actor=actor, token=token_id))
+    return len(gone)
+
+
+async def sign_out_user(tx: "Tx", user_id: str, token_id: str | None, *, actor: str) -> int:
+    """Make one of a user's tokens void, or all of them; return how many that were.
+
+    Raises `NotFound` where there is no such user or token, `Impossible` for the last of an administrator.
+    """
+    role = await role_of_user(tx.conn, tx.city_id, user_id)
+    if role is None:
+        raise NotFound(f"no user {user_id} in this city")
+    held = await tx.conn.fetch(LOG["lock_admin_tokens"], tx.city_id) if role == ADMIN else []
+    gone = await tx.conn.fetch(LOG["revoke_tokens"], tx.city_id, role, user_id, token_id)
+    if token_id is not None and not gone:
+        raise NotFound(f"user {user_id} has no token {token_id}")
+    if held and {row["token_hash"] for row in held} <= {row["token_hash"] for row in gone}:
+        raise Impossible("no administrator could sign in any more; issue another administrator's token first")
+    if gone:
+        tx.record(Event.of_city("user.signed_out", actor=actor, user=user_id, token=token_id))
     return len(gone)

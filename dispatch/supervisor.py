@@ -189,7 +189,10 @@ class Supervisor:
 
     async def _stop_everything(self, watch: asyncio.Task[None] | None) -> None:
         self._stop.set()
-        log.info("stopping")
+        # Of a start that failed before anything ran there is nothing to tell but why.
+        anything = self._engines or (self._postgres is not None and self._postgres.pid is not None)
+        if anything:
+            log.info("stopping")
         await asyncio.gather(*(child.stop(END_S, hurry=self._hurry) for child in self._company))
         await asyncio.gather(*(child.stop(DRAIN_S, hurry=self._hurry) for child in self._engines))
         await asyncio.gather(*(child.stop(END_S, hurry=self._hurry) for child in self._background))
@@ -199,7 +202,8 @@ class Supervisor:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
-        log.info("stopped")
+        if anything:
+            log.info("stopped")
 
 
 async def prepare_database(settings: Settings) -> str:

@@ -1,6 +1,6 @@
 """Step 2: where is it. A city's zones are replaced whole, as a new version; nothing changes where one is wrong.
 
-Orders that wait in `unzoned` with a known place are looked at again under the new map, and opened where it has them.
+Every open order with a known place is looked at again under the new map, and put into the zone that it has there.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,7 +15,8 @@ from dispatch.city import City
 from dispatch.crews import Crew
 from dispatch.errors import Invalid, Problem, StaleVersion
 from dispatch.events import Event
-from dispatch.orders import State
+from dispatch.orders import OPEN, State
+from dispatch.policy import GrabPolicy, read_policy
 from dispatch.store.tx import LOG
 from geo import GeoJsonError, ZoneIndex, ZoneMap, ZoneMapError, ZoneProblem, parse_zones
 
@@ -33,7 +34,22 @@ def read_zones(raw: bytes, city: City) -> tuple[ZoneMap, City]:
     except GeoJsonError as error:
         problems = tuple(Problem(problem.pointer, problem.detail) for problem in error.problems)
         raise Invalid(f"the zones are no GeoJSON: {problems[0].detail}", problems=problems) from None
+    if wrong := policy_problems(zone_map, city.default_policy):
+        problems = tuple(Problem(problem.pointer, told(problem)) for problem in wrong)
+        raise Invalid(f"the zones were not taken: {problems[0].detail}", problems=problems)
     return zone_map, city.with_zones(raw, 0)
+
+
+def policy_problems(zone_map: ZoneMap, default: GrabPolicy) -> list[ZoneProblem]:
+    """Return what is wrong with the grab policies of a map's zones."""
+    found = []
+    for n, zone in enumerate(zone_map.zones):
+        if zone.policy is not None:
+            try:
+                read_policy(zone.policy, default, pointer=f"/features/{n}/properties/policy")
+            except Invalid as error:
+                found += [ZoneProblem(problem.pointer, zone.id, problem.detail) for problem in error.problems]
+    return found
 
 
 def told(problem: ZoneProblem) -> str:
@@ -99,14 +115,25 @@ async def replace_zones(tx: "Tx", document: dict[str, Any], *, zones: int, actor
     return version
 
 
-async def place_unzoned(tx: "Tx", order_id: str, city: City, crews: Collection[Crew]) -> None:
-    """Open an order that waited for a zone, if the city has one for it now."""
+async def rezone(tx: "Tx", order_id: str, city: City, crews: Collection[Crew]) -> None:
+    """Put an open order into its zone of the map in force.
+
+    One that waited for a zone is opened, one that is open to grabs is offered to the crews of its new zone, or waits
+    for a dispatcher where it lies in none; who holds one keeps it.
+    """
     order = await tx.orders.lock_one(order_id)
     zone = city.locate(order.location)
-    if order.state is not State.UNZONED or zone is None:
+    if order.location is None or order.state not in OPEN or zone == order.zone:
         return
-    placed = order.changed(zone=zone)
-    opened, circle = offers.opened(placed, crews, city, now=tx.now, excluded=order.excluded)
-    await tx.orders.save(opened)
-    tx.record(Event.of_order("order.zoned", opened, actor="system:zones"))
-    await offers.announce(tx, opened, circle, actor="system:offers")
+    moved, circle = order.changed(zone=zone), None
+    members: dict[str, Any] = {"left": {"zone": order.zone, "location": order.location}}
+    if order.state is State.OFFERED:
+        members |= await offers.close(tx, order, "expired" if zone is not None else "withdrawn")
+    if order.state is State.OFFERED and zone is None:
+        moved = msgspec.structs.replace(moved, state=State.UNZONED, offer=None)
+    elif order.state in (State.OFFERED, State.UNZONED):
+        moved, circle = offers.opened(moved, crews, city, now=tx.now, excluded=order.excluded)
+    await tx.orders.save(moved)
+    tx.record(Event.of_order("order.zoned", moved, actor="system:zones", **members))
+    if circle is not None:
+        await offers.announce(tx, moved, circle, actor="system:offers")

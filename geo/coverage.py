@@ -14,10 +14,12 @@ from geo.zone_map import Zone, ZoneProblem
 _CROWD = 64
 
 
-def find_overlaps(zones: Sequence[Zone], pointers: Sequence[str]) -> tuple[list[ZoneProblem], list[ZoneProblem]]:
+def find_overlaps(
+    zones: Sequence[Zone], pointers: Sequence[str], *, most: int = MAX_PROBLEMS
+) -> tuple[list[ZoneProblem], list[ZoneProblem]]:
     """Find pairs of zones whose interiors overlap; returns (errors, warnings), slivers being the latter.
 
-    Stops looking once `MAX_PROBLEMS` errors are found.
+    Stops looking once `most` errors are found.
     """
     errors: list[ZoneProblem] = []
     slivers: list[ZoneProblem] = []
@@ -33,9 +35,9 @@ def find_overlaps(zones: Sequence[Zone], pointers: Sequence[str]) -> tuple[list[
             )
             found = slivers if sliver else errors
             found.append(ZoneProblem(pointers[b], zones[a].id, detail, lon, lat, square))
-        if len(errors) >= MAX_PROBLEMS:
+        if len(errors) >= most:
             break
-    return errors[:MAX_PROBLEMS], slivers[:MAX_PROBLEMS]
+    return errors[:most], slivers[:most]
 
 
 def _suspects(shapes: Any) -> Iterator[tuple[Any, Any]]:

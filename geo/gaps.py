@@ -19,8 +19,8 @@ STRIP_M = 10.0
 _TOUCH_M = 0.5
 
 
-def find_gaps(zones: Sequence[Zone]) -> list[ZoneProblem]:
-    """Find what zones leave out: the `MAX_PROBLEMS` largest gaps, largest first."""
+def find_gaps(zones: Sequence[Zone], *, most: int = MAX_PROBLEMS) -> list[ZoneProblem]:
+    """Find what zones leave out: the `most` largest gaps, largest first."""
     shapes = np.array([zone.geometry for zone in zones], dtype=object)
     tree = shapely.STRtree(shapes)
     united = shapely.coverage_union_all(shapes) if shapely.coverage_is_valid(shapes) else shapely.union_all(shapes)
@@ -34,7 +34,7 @@ def find_gaps(zones: Sequence[Zone]) -> list[ZoneProblem]:
         names = ", ".join(repr(name) for name in around[:5]) + (" and others" if len(around) > 5 else "")
         detail = f"no zone serves a gap of {area_text(square)} near ({lon:.7f}, {lat:.7f}), beside {names}"
         gaps.append(ZoneProblem("/features", around[0] if around else None, detail, lon, lat, square))
-    return sorted(gaps, key=lambda gap: (-(gap.area_m2 or 0.0), gap.lon or 0.0, gap.lat or 0.0))[:MAX_PROBLEMS]
+    return sorted(gaps, key=lambda gap: (-(gap.area_m2 or 0.0), gap.lon or 0.0, gap.lat or 0.0))[:most]
 
 
 def _holes(united: Any) -> Iterator[Any]:

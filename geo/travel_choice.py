@@ -10,8 +10,9 @@
 """
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -79,13 +80,26 @@ def read_travel(file: Path) -> TravelChoice:
     """
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
+        _require_known(values)
         choice = msgspec.convert(values, TravelChoice, dec_hook=_path)
     except OSError as error:
         raise TravelChoiceError(f"{file} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, msgspec.ValidationError) as error:  # tomllib's and Unicode's errors are ValueErrors
         raise TravelChoiceError(f"{file}: {str(error).replace('`', '')}") from None
     here = {name: file.parent / path for name in ("file", "tiles") if (path := getattr(choice, name)) is not None}
     return msgspec.structs.replace(choice, **here)
+
+
+def _require_known(values: dict[str, object]) -> None:
+    """Raise `ValueError` for a member or a kind that there is not, naming those that there are."""
+    members, kinds = TravelChoice.__struct_fields__, get_args(Kind)
+    for name in values:
+        if name not in members:
+            near = get_close_matches(name, members, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(members)}"
+            raise ValueError(f"{name} is not known; {hint}")
+    if "kind" in values and values["kind"] not in kinds:
+        raise ValueError(f"there is no kind {values['kind']!r}; there are {', '.join(kinds)}")
 
 
 def make_source(choice: TravelChoice) -> TravelTimes:

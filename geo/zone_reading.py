@@ -157,6 +157,11 @@ class ZoneReader:
                 detail = f"{label} has a coordinate out of range (longitude {lon}, latitude {lat}){hint}"
                 self._wrong(f"{pointer}/{i}", zone_id, detail, lon=float(lon), lat=float(lat))
                 return False
+            if (far := _far_apart(ring)) is not None:
+                lon, lat = ring[far][:2]
+                detail = f"{label} crosses the antimeridian near ({lon}, {lat}); cut it there (RFC 7946, 3.1.9)"
+                self._wrong(f"{pointer}/{far}", zone_id, detail, lon=float(lon), lat=float(lat))
+                return False
         return True
 
     def _valid(self, shape: Any, pointer: str, zone_id: str | None, label: str) -> Any:
@@ -172,6 +177,19 @@ class ZoneReader:
         if not _same_winding(shape, right):
             self._turned.append(zone_id or pointer)
         return right
+
+
+def _far_apart(ring: Any) -> int | None:
+    """Return the first position of a ring that is over half the Earth from one before it, None for none.
+
+    Taken as it is written, such a ring is the zone's opposite.
+    """
+    west = east = ring[0][0]
+    for i, (lon, *_) in enumerate(ring):
+        west, east = min(west, lon), max(east, lon)
+        if east - west > 180:
+            return i
+    return None
 
 
 def _steps(pointer: str, items: Any) -> list[str]:

@@ -1,10 +1,12 @@
 """Zones: from a GeoJSON document to a map that can be trusted, and from a place to its zone. Step 2 of docs/flow.md.
 
 `parse_zones` promises that the interiors of the zones of a `ZoneMap` do not overlap, that each is a valid shape on the
-Earth, and that everything wrong is reported at once with zone and place. A map that crosses the antimeridian is not
-understood: its zones reach round the Earth the other way.
+Earth, and that everything wrong is reported at once with zone and place. A zone that crosses the antimeridian must be
+cut there, into parts on either side.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from geo.coverage import find_overlaps
@@ -14,7 +16,10 @@ from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
 from geo.zone_reading import ZoneReader
 
-__all__ = ["Zone", "ZoneIndex", "ZoneMap", "ZoneMapError", "ZoneProblem", "parse_zones"]
+__all__ = ["Zone", "ZoneIndex", "ZoneMap", "ZoneMapError", "ZoneProblem", "ZoneSurvey", "parse_zones", "survey_zones"]
+
+MOST_NAMED = 10_000
+"""How many overlaps, and how many gaps, a survey names."""
 
 
 def parse_zones(raw: bytes | dict[str, Any]) -> ZoneMap:
@@ -23,6 +28,49 @@ def parse_zones(raw: bytes | dict[str, Any]) -> ZoneMap:
     Raises:
         ZoneMapError: with every problem found, up to `geo.geojson.MAX_PROBLEMS`.
     """
+    reader = _read(raw)
+    overlaps, slivers = find_overlaps(reader.zones, reader.pointers)
+    problems = reader.problems + overlaps
+    if problems:
+        raise ZoneMapError(tuple(problems[:MAX_PROBLEMS]))
+    return ZoneMap(tuple(reader.zones), tuple(reader.warnings + slivers + find_gaps(reader.zones)))
+
+
+@dataclass(frozen=True)
+class ZoneSurvey:
+    """All that there is to say of a map of zones, good or not.
+
+    `zones` are those that could be read, each under its pointer. `cut`: there may be more of some kind of problem than
+    is listed. `gaps_known`: gaps are among the warnings; they are not looked for where a zone could not be read, since
+    its place would look like one.
+    """
+
+    zones: Mapping[str, Zone]
+    problems: tuple[ZoneProblem, ...]
+    warnings: tuple[ZoneProblem, ...]
+    gaps_known: bool
+    cut: bool
+
+
+def survey_zones(raw: bytes, *, most: int = MOST_NAMED) -> ZoneSurvey:
+    """Look a map over for somebody who mends it: every overlap and every gap, up to `most` of each."""
+    try:
+        reader = _read(raw)
+    except ZoneMapError as error:
+        return ZoneSurvey({}, error.problems, (), gaps_known=False, cut=len(error.problems) >= MAX_PROBLEMS)
+    overlaps, slivers = find_overlaps(reader.zones, reader.pointers, most=most)
+    gaps = [] if reader.problems else find_gaps(reader.zones, most=most)
+    return ZoneSurvey(
+        dict(zip(reader.pointers, reader.zones, strict=True)),
+        tuple(reader.problems + overlaps),
+        tuple(reader.warnings + slivers + gaps),
+        gaps_known=not reader.problems,
+        cut=any(len(found) >= most for found in (overlaps, slivers, gaps)),
+    )
+
+
+def _read(raw: bytes | dict[str, Any]) -> ZoneReader:
+    """Read the zones of a document one by one; raise `ZoneMapError` where it is no FeatureCollection."""
     try:
         document = parse_geojson(raw) if isinstance(raw, bytes) else check_geojson(raw)
     except GeoJsonError as error:
@@ -33,11 +81,7 @@ def parse_zones(raw: bytes | dict[str, Any]) -> ZoneMap:
         raise ZoneMapError((ZoneProblem("/type", None, detail),))
     reader = ZoneReader()
     reader.read(document)
-    overlaps, slivers = find_overlaps(reader.zones, reader.pointers)
-    problems = reader.problems + overlaps
-    if problems:
-        raise ZoneMapError(tuple(problems[:MAX_PROBLEMS]))
-    return ZoneMap(tuple(reader.zones), tuple(reader.warnings + slivers + find_gaps(reader.zones)))
+    return reader
 
 
 def _zone_of(document: Any, pointer: str) -> str | None:

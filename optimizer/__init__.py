@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.plan import Figures, LeftOut, Plan, Route, Stop
 from optimizer.problem import UNREACHABLE, Crew, Fault, Job, Prices, Problem, ProblemError
-from optimizer.stopping import FirstOf, Iterations, Seconds, Stopping
+from optimizer.stopping import Capped, FirstOf, Iterations, Seconds, Stopping
 
 if TYPE_CHECKING:
     from optimizer.solving import solve
 
 __all__ = [
     "UNREACHABLE",
+    "Capped",
     "Crew",
     "Fault",
     "Figures",

@@ -54,19 +54,20 @@ def _line(
 
 def _match(problem: Problem, lines: Mapping[str, list[Job]], waiting: Sequence[Job]) -> dict[str, tuple[Job, int]]:
     """Return for each crew that gets one of the jobs which, and where in its line."""
-    forbidden = 1e18
-    costs = np.full((len(waiting), len(problem.crews)), forbidden)
+    costs = np.full((len(waiting), len(problem.crews)), np.inf)
     places = np.zeros(costs.shape, dtype=np.int64)
     for row, job in enumerate(waiting):
         for column in _candidates(problem, lines, job):
             found = _cheapest_place(problem, problem.crews[column], lines[problem.crews[column].id], job)
             if found is not None:
                 costs[row, column], places[row, column] = found
-    rows, columns = linear_sum_assignment(costs)
+    possible = np.isfinite(costs)
+    dearer_than_all = 1.0 + 2.0 * len(waiting) * costs[possible].max(initial=0.0)
+    rows, columns = linear_sum_assignment(np.where(possible, costs, dearer_than_all))
     return {
         problem.crews[column].id: (waiting[row], int(places[row, column]))
         for row, column in zip(rows, columns, strict=True)
-        if costs[row, column] < forbidden
+        if possible[row, column]
     }
 
 

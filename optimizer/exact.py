@@ -15,6 +15,8 @@ from optimizer.problem import UNREACHABLE, Crew, Job, Problem, check
 from optimizer.search.arrays import skip_price
 
 MOST_JOBS = 12
+DIGITS = 10**9
+"""Costs are compared in two parts, so many apart: CP-SAT adds in 64 bits."""
 
 
 def least_cost(problem: Problem) -> tuple[int, int]:
@@ -44,12 +46,23 @@ def least_cost(problem: Problem) -> tuple[int, int]:
         )
         missing.append((job, out))
     missed = sum((1 + job.priority) * out for job, out in missing if not job.optional)
-    cost = sum(cost * var for (_, _, cost), var in zip(columns, picked, strict=True)) + sum(
-        int(skip_price(problem, job)) * out for job, out in missing if job.optional
-    )
+    cost = [(cost, var) for (_, _, cost), var in zip(columns, picked, strict=True)]
+    cost += [(int(skip_price(problem, job)), out) for job, out in missing if job.optional]
     least_missed = least(model, missed)
     model.add(missed == least_missed)
-    return least_missed, least(model, cost)
+    return least_missed, _least_of_large(model, cost)
+
+
+def _least_of_large(model: cp_model.CpModel, terms: Sequence[tuple[int, cp_model.IntVar]]) -> int:
+    """Return the proven minimum of a sum whose factors may be too large for CP-SAT: first of its upper digits."""
+    upper = model.new_int_var(0, sum(factor // DIGITS + 1 for factor, _ in terms), "")
+    lower = model.new_int_var(0, DIGITS - 1, "")
+    carry = model.new_int_var(0, len(terms), "")
+    model.add(sum(factor % DIGITS * var for factor, var in terms) == DIGITS * carry + lower)
+    model.add(sum(factor // DIGITS * var for factor, var in terms) + carry == upper)
+    most = least(model, upper)
+    model.add(upper == most)
+    return most * DIGITS + least(model, lower)
 
 
 def least(model: cp_model.CpModel, cost: cp_model.LinearExprT) -> int:

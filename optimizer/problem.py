@@ -25,6 +25,7 @@ MAX_LEG = 10**9
 
 Seconds_ = Annotated[int, Meta(ge=0, le=MAX_SECONDS)]
 Amount = Annotated[int, Meta(ge=0, le=10**9)]
+Price = Annotated[int, Meta(ge=0, le=10**15)]
 Index = Annotated[int, Meta(ge=0)]
 
 
@@ -104,16 +105,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
     """What each part of the objective costs: far enough apart that an earlier one decides before a later one.
 
-    Per weighted second late, per late job, per second of travel, per order an hour that a crew gets beyond the
-    others, per unit of change, and per crew that moves at all.
+    Per weighted second late, per late job, per second of travel, per thousandth of an order an hour that a crew gets
+    beyond the others, per unit of change, and per crew that moves at all. docs/optimizer.md says how far apart.
     """
 
-    lateness: Amount = 10_000_000
-    late: Amount = 200_000
-    travel: Amount = 20
-    fairness: Amount = 1
-    change: Amount = 1
-    crew: Amount = 0
+    lateness: Price = 100_000_000_000
+    late: Price = 2_000_000_000
+    travel: Price = 200_000
+    fairness: Price = 1
+    change: Price = 1
+    crew: Price = 0
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -147,7 +148,9 @@ def pointer(path: str) -> str:
 def fault_of(error: msgspec.ValidationError, under: str = "") -> Fault:
     """Return the fault that msgspec found: "Expected `int` >= 0 - at `$.jobs[3].due`"."""
     detail, _, path = str(error).partition(" - at `")
-    return Fault(under + pointer(path.rstrip("`")), detail)
+    known, unnamed, _ = path.rstrip("`").partition("[...]")  # so msgspec writes a member that it did not look up
+    where = " within it" if unnamed else ""
+    return Fault(under + pointer(known), f"{detail}{where}")
 
 
 def _wrong_values(problem: Problem) -> Iterator[Fault]:

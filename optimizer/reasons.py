@@ -59,8 +59,10 @@ def _most_telling(
 ) -> tuple[Reason, str]:
     kinds = {why.reason for why in failures}
     nearest = _nearest(problem, crews, job)
-    if kinds == {"unreachable"} or nearest is None:
+    if nearest is None or all(why.reason == "unreachable" and why.job is not None for why in failures):
         return "unreachable", "no crew can reach it"
+    if kinds == {"unreachable"}:
+        return "unreachable", f"nearest qualified crew {nearest} away: there is no way from there to where it must end"
     if "window" in kinds:
         last = job.windows[-1][1]
         if all(last < crew.earliest for crew in crews):
@@ -86,8 +88,10 @@ def _no_room(problem: Problem, routes: Sequence[Route], crews: Sequence[Crew], j
 
 
 def _nearest(problem: Problem, crews: Sequence[Crew], job: Job) -> str | None:
-    """Return how far the nearest of the crews is, in words."""
-    legs = [int(problem.travel[crew.profile][crew.start, job.place]) for crew in crews]
+    """Return how far the nearest of the crews is, or will be after its committed work, in words."""
+    by_id = {each.id: each for each in problem.jobs} if any(crew.committed for crew in crews) else {}
+    starts = [by_id[crew.committed[-1]].place if crew.committed else crew.start for crew in crews]
+    legs = [int(problem.travel[crew.profile][start, job.place]) for crew, start in zip(crews, starts, strict=True)]
     reached = [leg for leg in legs if leg != UNREACHABLE]
     if not reached:
         return None

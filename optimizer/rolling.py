@@ -19,13 +19,13 @@ from msgspec import Struct
 from geo import Conditions, FactoredTravel, TravelChoice, TravelFactors, TravelTimes, make_travel
 from optimizer.dispatching import Dispatcher, DispatchSettings
 from optimizer.plan import Plan, Stop
-from optimizer.problem import UNREACHABLE, Crew, Job, Problem
+from optimizer.problem import UNREACHABLE, Crew, Job, Prices, Problem
 from optimizer.situation import Ground, IdleCrew, Move, Reported, Situation, WaitingOrder
 from optimizer.solving import solve
 from optimizer.stopping import Stopping
 
-CHANGE = 10**9
-"""What it costs to take from a crew what it was told of: as much as 100 s of lateness of severity 1."""
+PRICES = Prices(change=100 * Prices().lateness)
+"""To take from a crew what it was told of costs as much as 100 s of lateness of severity 1."""
 
 
 class Held(Struct, frozen=True):
@@ -204,7 +204,6 @@ def _problem(
             excluded=frozenset(each.excluded) if each.told else everybody - {worker.id},
             priority=100,
             told=worker.id,
-            change=CHANGE,
         )
         for place, (worker, each) in enumerate(held, len(crews))
     ]
@@ -220,7 +219,7 @@ def _problem(
         )
         for place, order in enumerate(rest, len(crews) + len(held))
     ]
-    return Problem(crews=tuple(crews), jobs=tuple(jobs), travel=(matrix,))
+    return Problem(crews=tuple(crews), jobs=tuple(jobs), travel=(matrix,), prices=PRICES)
 
 
 def _origin(question: Question) -> int:

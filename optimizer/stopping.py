@@ -43,6 +43,23 @@ class Seconds:
         return seconds / self.most if self.most else 1.0
 
 
+class Capped:
+    """Stops after a number of changes tried; a time is but the cap for a machine that is too slow for them.
+
+    The heat follows the changes alone: as long as the cap is not reached, the same seed gives the same plan anywhere.
+    """
+
+    def __init__(self, most: int, *, seconds: float) -> None:
+        """Take the number of changes and the seconds, each at least 0."""
+        self._iterations, self._seconds = Iterations(most), Seconds(seconds)
+
+    def share(self, *, iterations: int, seconds: float) -> float:
+        """Return the share of the iterations; 1 once the time is over."""
+        if self._seconds.share(iterations=iterations, seconds=seconds) >= 1.0:
+            return 1.0
+        return self._iterations.share(iterations=iterations, seconds=seconds)
+
+
 class FirstOf:
     """Stops as soon as one of its rules does."""
 

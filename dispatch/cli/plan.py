@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from dispatch.operator_errors import OperatorError
 
@@ -17,11 +18,32 @@ FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, p
 @click.argument("file", type=FILE, default="-")
 @click.option("--time-limit", type=click.FloatRange(0, 86_400), default=1.0, show_default=True, help="Seconds to plan.")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="For the search's chance."
+    "--iterations",
+    type=click.IntRange(0, 10**12),
+    help="Changes to try, in place of a time; --time-limit beside it is a cap.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="For the search's chance. The same problem, options and seed give the same output but for computing_times "
+    "wherever summary.stopped_by is iterations: with --iterations, and for up to 50 jobs. Where it is time the clock "
+    "decides, and another run may differ.",
 )
 @click.option("--initial", type=FILE, help="A former output to start from.")
 @click.option("--freeze", is_flag=True, help="Keep what has begun in the former output as it is.")
-def plan(file: Path, time_limit: float, seed: int, initial: Path | None, freeze: bool) -> None:
+@click.pass_context
+def plan(
+    context: click.Context,
+    *,
+    file: Path,
+    time_limit: float,
+    iterations: int | None,
+    seed: int,
+    initial: Path | None,
+    freeze: bool,
+) -> None:
     """Plan the problem in FILE (standard input without one, or for -): VROOM's JSON, with `due` and `weight`."""
     if freeze and initial is None:
         raise click.UsageError("--freeze needs the former output that --initial names.")
@@ -44,18 +66,30 @@ def plan(file: Path, time_limit: float, seed: int, initial: Path | None, freeze:
         except ProblemError as error:
             raise OperatorError(_sentence("The former output cannot be read", error)) from None
         orders = reading.orders_of(former)
-    from optimizer import Seconds
+    from optimizer import Capped, Iterations, Seconds, Stopping
     from optimizer.search.cache import is_compiled
-    from optimizer.solving import ready, solve
+    from optimizer.solving import ready, solve, surely_fits
     from optimizer.vroom.writing import write
 
     if not is_compiled():
         click.echo("The search is compiled, once for this installation; this takes some 20 s ...", err=True)
     ready()
     loaded = time.perf_counter()
-    solved = solve(problem, initial=orders, stop=Seconds(time_limit), seed=seed)
+    fixed = surely_fits(problem, time_limit) if iterations is None else iterations
+    stop: Stopping = Seconds(time_limit) if fixed is None else Capped(fixed, seconds=time_limit)
+    if iterations is not None and context.get_parameter_source("time_limit") is ParameterSource.DEFAULT:
+        stop = Iterations(iterations)
+    solved = solve(problem, initial=orders, stop=stop, seed=seed)
     times = {"loading": round(1000 * (loaded - began)), "solving": round(1000 * (time.perf_counter() - loaded))}
-    click.echo(json.dumps(write(problem, solved, msgspec.json.decode(text), computing_ms=times), ensure_ascii=False))
+    by_time = fixed is None or 0 < solved.iterations < fixed
+    document = write(
+        problem,
+        solved,
+        msgspec.json.decode(text),
+        computing_ms=times,
+        stopped_by="time" if by_time else "iterations",
+    )
+    click.echo(json.dumps(document, ensure_ascii=False))
 
 
 def _bytes(path: Path) -> bytes:

@@ -62,6 +62,7 @@ def replay(
     """Run a logged period again under another policy, and show the difference to what really happened."""
     from dispatch.simulate import runs
     from dispatch.simulate.behaviour import read_behaviour
+    from dispatch.simulate.replay import reached_by
     from dispatch.simulate.results import visits_csv
 
     if end <= start:
@@ -72,6 +73,7 @@ def replay(
     outcome = runs.simulate(
         day.scenario, city, policy, behaviour=dice, seed=seed, as_configured=True, standing=day.standing
     )
+    outcome = reached_by(end, outcome)
     both = [day.outcome, outcome]
     if out is not None:
         from dispatch.simulate.page import render
@@ -82,6 +84,8 @@ def replay(
         click.echo(json.dumps(_figures(day, both), ensure_ascii=False))
         return
     print_table(both, difference=True)
+    unserved = ", ".join(f"{one.policy} {one.summary.unserved}" for one in both)
+    click.echo(f"Both end at --to: what nobody had reached by then is unserved in either ({unserved}).")
     if taken_over := len(day.standing.orders):
         click.echo(f"{taken_over} orders were open at the beginning and were taken over as they stood.")
     if day.left_out:

@@ -59,6 +59,8 @@ def simulate(
     usual = scenario / "crews.toml"
     dice = read_behaviour(behaviour or (usual if usual.exists() else None))
     day, city = runs.prepare(scenario, settings)
+    if told := runs.homeless(day, city):
+        click.echo(told, err=True)
     counts = _counts(crews, len(day.crews)) if crews else []
 
     def run(count: int) -> "list[Outcome]":
@@ -69,6 +71,7 @@ def simulate(
 
     outcomes = run(len(day.crews))
     staffings = [runs.Staffing(count, [outcome.summary for outcome in run(count)]) for count in counts]
+    told = runs.stood_in(day)
     for outcome in outcomes:
         folder = out / outcome.policy if compare else out
         write(folder / "visits.csv", visits_csv(outcome.visits))
@@ -77,6 +80,8 @@ def simulate(
 
         write(out / "compare.html", render(runs.compare(day, city, outcomes, seed=seed, staffings=staffings)))
     _print(outcomes, staffings, as_json=as_json, together=compare is not None)
+    if told:
+        click.echo(told, err=True)
     if not as_json:
         click.echo(f"写入 written: {out / ('compare.html' if compare else 'visits.csv')}")
 

@@ -72,7 +72,7 @@ async def get_alarms(call: Call) -> Page:
     """List alarms with what was said about them, the newest first."""
     query: AlarmQuery = call.query
     since, until = aware(query.from_, "from"), aware(query.to, "to")
-    after = read_cursor(query.cursor, tuple[datetime, str, str, datetime]) or (None, None, None, None)
+    after = read_cursor("alarms", query.cursor, tuple[datetime, str, str, datetime]) or (None, None, None, None)
     async with call.engine.db.connection() as conn:
         rows = await conn.fetch(
             WALLBOARD["alarms"],
@@ -81,7 +81,9 @@ async def get_alarms(call: Call) -> Page:
     page = [alarm_of(row) for row in rows[: query.limit]]
     return Page(
         page,
-        cursor_of(page[-1].at, page[-1].order, page[-1].clock, page[-1].deadline) if len(rows) > len(page) else None,
+        cursor_of("alarms", page[-1].at, page[-1].order, page[-1].clock, page[-1].deadline)
+        if len(rows) > len(page)
+        else None,
     )
 
 
@@ -93,7 +95,7 @@ async def post_acknowledge(call: Call, tx: "Tx") -> tuple[int, AlarmOut]:
     await acknowledge(tx, order_id, seen, note_id=str(ULID()), actor=call.identity.actor)
     deadline = instant(seen.deadline, "/deadline")
     nothing = (None, None, None, None)
-    rows = await tx.conn.fetch(WALLBOARD["alarms"], tx.city_id, seen.kind, None, None, *nothing, order_id, 500, None)
+    rows = await tx.conn.fetch(WALLBOARD["alarms"], tx.city_id, seen.alarm, None, None, *nothing, order_id, 500, None)
     return 200, alarm_of(next(row for row in rows if (row["clock"], row["deadline"]) == (seen.clock, deadline)))
 
 

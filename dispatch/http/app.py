@@ -17,9 +17,12 @@ from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.heads import Head, write_readably
+from dispatch.http.open311.formats import refused
+from dispatch.http.open311.routes import is_open311, mount_open311
+from dispatch.http.open311.routes import methods_of as open311_methods
 from dispatch.http.openapi import openapi_document
 from dispatch.http.pages import mount_pages
-from dispatch.http.routing import App, Routes, bearer, mount, problem
+from dispatch.http.routing import LOOK, App, Routes, bearer, mount, problem
 from dispatch.http.session import Session, Watch
 from dispatch.logs import logger
 
@@ -61,6 +64,7 @@ def make_app(engine: "Engine", *, name: str = "qiangdan") -> App:
     )
     routes = all_routes()
     mount(app, engine, routes)
+    mount_open311(app, engine)
     _mount_health(app, engine, routes)
     _mount_sockets(app, engine)
     mount_pages(app, engine)
@@ -115,11 +119,11 @@ async def drain(engine: "Engine") -> None:
 def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
     openapi, asyncapi = openapi_document(routes), asyncapi_document()
 
-    @app.get("/healthz")
+    @app.route("/healthz", methods=LOOK)
     async def healthz(_request: Request) -> HTTPResponse:
         return json({"status": "ok", "draining": engine.draining})
 
-    @app.get("/readyz")
+    @app.route("/readyz", methods=LOOK)
     async def readyz(_request: Request) -> HTTPResponse:
         try:
             if engine.draining:
@@ -132,15 +136,15 @@ def _mount_health(app: App, engine: "Engine", routes: Routes) -> None:
             return problem(error)
         return json({"status": "ready"})
 
-    @app.get("/metrics")
+    @app.route("/metrics", methods=LOOK)
     async def metrics(_request: Request) -> HTTPResponse:
         return raw(engine.metrics.page(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/openapi.json")
+    @app.route("/openapi.json", methods=LOOK)
     async def openapi_json(_request: Request) -> HTTPResponse:
         return raw(openapi, content_type="application/json")
 
-    @app.get("/asyncapi.json")
+    @app.route("/asyncapi.json", methods=LOOK)
     async def asyncapi_json(_request: Request) -> HTTPResponse:
         return raw(asyncapi, content_type="application/json")
 
@@ -190,23 +194,35 @@ def foreign(request: Request) -> bool:
 def _mount_errors(app: App, routes: Routes) -> None:
     @app.exception(Exception)
     async def failed(request: Request, error: Exception) -> HTTPResponse:
-        if isinstance(error, DispatchError):
-            return problem(error)
-        if isinstance(error, NotFound):
-            return problem(errors.NotFound(f"there is no {request.path} here"))
+        told = _told(request, error)
+        ours = is_open311(request.path)
+        response = refused(request, told) if ours else problem(told)
         if isinstance(error, MethodNotAllowed):
-            response = problem(errors.MethodNotAllowed())
             # Sanic forgets the methods of a route that has others below it.
-            allowed = sorted(error.allowed_methods or ()) or routes.methods_of(request.path)
-            response.headers["Allow"] = ", ".join(allowed)
-            return response
-        if isinstance(error, PayloadTooLarge):
-            return problem(errors.TooLarge())
-        if isinstance(error, SanicException) and error.status_code < 500:
-            if error.status_code == 413:
-                return problem(errors.TooLarge())
-            return problem(errors.Malformed(str(error) or None))
-        if isinstance(error, SanicException) and error.status_code == 503:
-            return problem(Unavailable("this took too long"))
-        log.error("a request failed", path=request.path, exc_info=error)
-        return problem(DispatchError("something went wrong here; it has been written down"))
+            known = open311_methods(request.path) if ours else routes.methods_of(request.path)
+            if request.method == "OPTIONS":
+                response = HTTPResponse(status=204)
+            response.headers["Allow"] = ", ".join(sorted({*(error.allowed_methods or known), "OPTIONS"}))
+        return response
+
+
+def _told(request: Request, error: Exception) -> DispatchError:
+    """Return what a caller is told of an error that no route has answered; what he cannot mend is written down."""
+    if isinstance(error, DispatchError):
+        return error
+    if isinstance(error, NotFound):
+        return errors.NotFound(f"there is no {request.path} here")
+    if isinstance(error, MethodNotAllowed):
+        return errors.MethodNotAllowed()
+    if isinstance(error, PayloadTooLarge):
+        # Sanic has one error for both, and tells them apart in words.
+        if "header" not in str(error):
+            return errors.TooLarge()
+        most = request.app.config.REQUEST_MAX_HEADER_SIZE
+        return errors.HeadersTooLarge(f"address and headers have more than {most} bytes; send fewer of them")
+    if isinstance(error, SanicException) and error.status_code < 500:
+        return errors.TooLarge() if error.status_code == 413 else errors.Malformed(str(error) or None)
+    if isinstance(error, SanicException) and error.status_code == 503:
+        return Unavailable("this took too long")
+    log.error("a request failed", path=request.path, exc_info=error)
+    return DispatchError("something went wrong here; it has been written down")

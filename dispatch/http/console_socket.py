@@ -70,6 +70,10 @@ class ConsoleSession(Session):
         """Close the socket."""
         self.line.close(code, reason)
 
+    def is_of(self, user: str) -> bool:
+        """Return whether this user opened it."""
+        return self.identity is not None and self.identity.subject == user
+
     def wants(self, zone: str | None, place: Location | None) -> bool:
         """Return whether an order or crew there is to be shown."""
         if self.zones is not None and zone not in self.zones:

@@ -4,29 +4,18 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from dispatch.http.routing import PREFIX, File, Route, Routes
+from dispatch.http.shapes import ProblemDocument
 
 _PARAMETER = re.compile(r"<(\w+):str>")
-
-
-class ProblemDocument(Struct, frozen=True):
-    """RFC 9457: what went wrong; `code` is stable, `errors` point at wrong fields."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[dict[str, str]] = []
 
 
 def openapi_document(routes: Routes) -> bytes:
     """Return the document as JSON."""
     kinds: list[Any] = [ProblemDocument]
     for route in routes.table:
-        kinds += [kind for kind in (route.body, route.answer) if kind not in (None, bytes, File)]
+        kinds += [kind for kind in (_body_of(route), route.answer) if kind not in (None, bytes, File)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
@@ -86,10 +75,14 @@ def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
         operation["responses"]["200"]["content"] = {"image/*": {}}
     if route.body is bytes:
         operation["requestBody"] = {"required": True, "content": {route.takes: _RAW.get(route.takes, {})}}
-    elif route.body is not None:
-        schema = by_kind[repr(route.body)]
+    elif _body_of(route) is not None:
+        schema = by_kind[repr(_body_of(route))]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _body_of(route: Route) -> Any:
+    return route.body if route.items is None else list[route.items]  # type: ignore[name-defined]  # a kind at run time
 
 
 _RAW = {"application/geo+json": {"schema": {"type": "object"}}}

@@ -9,9 +9,11 @@ from ulid import ULID
 from crew_client.protocol import PublicOrder
 from dispatch.consequences import foresee
 from dispatch.crews import Candidate, Crew, candidates
-from dispatch.errors import DispatchError, Invalid, NotFound
+from dispatch.errors import DispatchError, Invalid, NotFound, Problem
+from dispatch.http.cursors import cursor_of, page_of, read_cursor
 from dispatch.http.idempotency import once
-from dispatch.http.routing import Call, Page, Routes
+from dispatch.http.reading import read_item
+from dispatch.http.routing import Call, Page, Routes, encode
 from dispatch.http.shapes import (
     CandidateOut,
     CandidatePage,
@@ -24,7 +26,7 @@ from dispatch.http.shapes import (
     OrderQuery,
     OverrideResult,
     OverrideResults,
-    page_of,
+    ProblemDocument,
 )
 from dispatch.orders import OPEN, State
 from dispatch.overrides import OverrideIn, check, override
@@ -43,6 +45,10 @@ WATCHERS: "frozenset[Role]" = frozenset({"dispatcher", "monitor"})
 DISPATCHER: "frozenset[Role]" = frozenset({"dispatcher"})
 
 
+MOST_OVERRIDES = 500
+"""How many orders one list may be about."""
+
+
 class OverrideItem(OverrideIn, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An override of a list, with the order that it is about."""
 
@@ -57,11 +63,12 @@ async def list_orders(call: Call) -> Page:
     for state in states or []:
         if state not in set(State):
             raise Invalid.field("/state", f"{state!r} is no state; the states are {', '.join(sorted(State))}")
+    (after,) = read_cursor("orders", query.cursor, tuple[str]) or (None,)
     asked = ORDERS["list_open_orders" if states and OPEN.issuperset(states) else "list_orders"]
     async with call.engine.db.connection() as conn:
-        rows = await conn.fetch(asked, call.city, states, query.zone, query.crew, query.cursor, query.limit + 1)
+        rows = await conn.fetch(asked, call.city, states, query.zone, query.crew, after, query.limit + 1)
     orders = [order_of(row).public() for row in rows[: query.limit]]
-    return Page(orders, orders[-1].id if len(rows) > query.limit else None)
+    return Page(orders, cursor_of("orders", orders[-1].id) if len(rows) > query.limit else None)
 
 
 @routes.read("/orders/<order_id:str>", roles=WATCHERS, answer=OrderDetail)
@@ -125,7 +132,7 @@ async def get_candidates(call: Call) -> Page:
         travel=call.mirror.city.travel_at(call.engine.now()),
         zones=order.offer.zones if order.offer else None,
     )
-    page, after = page_of(ranked, call.query)
+    page, after = page_of("candidates", ranked, call.query)
     by_id = {crew.id: crew for crew in crews}
     return Page([_candidate(call, order.public(), by_id[one.crew], one) for one in page], after)
 
@@ -165,25 +172,41 @@ async def _override(call: Call, tx: "Tx", order_id: str, word: OverrideIn) -> Pu
     return order.public()
 
 
-@routes.batch("POST", "/overrides", roles=DISPATCHER, body=list[OverrideItem], answer=OverrideResults)
+@routes.batch("POST", "/overrides", roles=DISPATCHER, items=OverrideItem, answer=OverrideResults)
 async def post_overrides(call: Call) -> OverrideResults:
     """Do a list of overrides, each by itself: one that fails leaves the others as they are."""
-    if len(call.body) > 500:
-        raise Invalid.field("/", "at most 500 overrides at once")
-    results = []
-    for n, item in enumerate(call.body):
+    if len(call.body) > MOST_OVERRIDES:
+        raise Invalid.field("", f"at most {MOST_OVERRIDES} overrides at once; send the rest in another list")
+    return OverrideResults([await _override_item(call, n, given) for n, given in enumerate(call.body)])
+
+
+async def _override_item(call: Call, n: int, given: Any) -> OverrideResult:
+    """Do the n-th override of a list, if it is one."""
+    order_id = given.get("order") if isinstance(given, dict) else None
+    try:
+        item = read_item(given, OverrideItem)
         word = OverrideIn(**{name: getattr(item, name) for name in OverrideIn.__struct_fields__})
-        try:
-            check(word)
+        check(word)
 
-            async def step(tx: "Tx", order_id: str = item.order, word: OverrideIn = word) -> tuple[int, PublicOrder]:
-                return 200, await _override(call, tx, order_id, word)
+        async def step(tx: "Tx") -> tuple[int, PublicOrder]:
+            return 200, await _override(call, tx, item.order, word)
 
-            status, order = await once(call.engine, call.key.part(str(n)), step)
-            results.append(OverrideResult(item.order, status, result=Raw(order)))
-        except DispatchError as error:
-            results.append(OverrideResult(item.order, error.status, code=error.code, detail=error.detail))
-    return OverrideResults(results)
+        status, answer = await once(call.engine, call.key.part(str(n)), step)
+    except DispatchError as error:
+        if error.status >= 500 and call.key.given:
+            raise  # which is not kept: the same list under its key goes on from here
+        status, answer = error.status, encode(error.document())
+    if status < 400:
+        return OverrideResult(item.order, status, result=Raw(answer))
+    problem = msgspec.json.decode(answer, type=ProblemDocument)
+    return OverrideResult(
+        order_id if isinstance(order_id, str) else "",
+        status,
+        code=problem.code,
+        detail=problem.detail,
+        current=problem.order,
+        errors=tuple(Problem(f"/{n}{wrong.pointer}", wrong.detail) for wrong in problem.errors),
+    )
 
 
 @routes.read("/events", roles=WATCHERS, query=EventQuery, answer=EventPage)

@@ -19,7 +19,7 @@ from sanic.response import json, raw
 
 from dispatch import web_build
 from dispatch.errors import Unavailable
-from dispatch.http.routing import App, problem
+from dispatch.http.routing import LOOK, App, problem
 from dispatch.logs import logger
 
 if TYPE_CHECKING:
@@ -91,18 +91,18 @@ def mount_pages(app: App, engine: "Engine") -> None:
     basemap = engine.settings.basemap
     origins = basemap.origins
     for path, name in PAGES.items():
-        app.add_route(_shower(assets.get(f"/{name}"), origins), path, methods=["GET", "HEAD"], name=f"page_{name[:-5]}")
+        app.add_route(_shower(assets.get(f"/{name}"), origins), path, methods=LOOK, name=f"page_{name[:-5]}")
     for path, asset in assets.items():
         if path[1:] not in PAGES.values():
             name = "file_" + re.sub(r"\W", "_", path[1:])
-            app.add_route(_shower(asset, origins), path, methods=["GET", "HEAD"], name=name)
+            app.add_route(_shower(asset, origins), path, methods=LOOK, name=name)
 
-    @app.get("/basemap.json")
+    @app.route("/basemap.json", methods=LOOK)
     async def basemap_json(_request: Request) -> HTTPResponse:
         """Give what the map is drawn on; 204 where that is nothing."""
         return json(msgspec.to_builtins(basemap)) if basemap.url else HTTPResponse(status=204)
 
-    @app.get("/demo.json")
+    @app.route("/demo.json", methods=LOOK)
     async def demo(_request: Request) -> HTTPResponse:
         """Give the sign-ins of made-up people, in a demo city alone; 204 everywhere else."""
         if not engine.settings.demo:

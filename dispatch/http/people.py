@@ -1,13 +1,15 @@
 """Routes of crews, users and their tokens."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from ulid import ULID
 
-from dispatch.access import IssuedToken, issue_token
+from dispatch.access import FIRST_ADMIN, IssuedToken, issue_token, role_of_user
 from dispatch.crews import Crew, CrewChange, ShiftWord, add_crew, change_crew
 from dispatch.errors import Invalid, NotFound
+from dispatch.http.cursors import cursor_of, read_cursor
 from dispatch.http.routing import Call, Page, Routes
 from dispatch.http.shapes import (
     CrewIn,
@@ -22,14 +24,17 @@ from dispatch.http.shapes import (
     TokenPage,
     UserIn,
     UserOut,
+    UserPage,
 )
 from dispatch.hub import crew_row
-from dispatch.signing_in import sign_out
+from dispatch.signing_in import sign_out, sign_out_user
 from dispatch.store.crews import CREWS
 from dispatch.store.rows import crew_of
 from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from dispatch.access import Role
     from dispatch.store import Tx
 
@@ -45,9 +50,9 @@ async def post_crew(call: Call, tx: "Tx") -> tuple[int, CrewOut]:
     crew = Crew(
         id=f"c{ULID()}",
         name=given.name,
-        skills=tuple(dict.fromkeys(given.skills)),
+        skills=tuple(dict.fromkeys(given.skills or ())),
         home_zone=given.home_zone,
-        capacity=given.capacity,
+        capacity=given.capacity or 1,
     )
     await add_crew(tx, crew, actor=call.identity.actor)
     return 201, _shown(crew, None)
@@ -101,17 +106,21 @@ async def get_crew_tokens(call: Call) -> TokenPage:
 async def post_revoke_crew_tokens(call: Call, tx: "Tx") -> tuple[int, Revocation]:
     """Make a lost phone's token void, or every token of the crew; its sockets are closed."""
     revoked = await sign_out(tx, call.path["crew_id"], call.body.token, actor=call.identity.actor)
+    call.afterwards = partial(call.engine.sign_out, call.city, call.path["crew_id"])
     return 200, Revocation(revoked)
 
 
 @routes.read("/crews", roles=DISPATCHER, query=ListQuery, answer=CrewPage)
 async def get_crews(call: Call) -> Page:
     """List crews with what they do and where they are."""
+    (after,) = read_cursor("crews", call.query.cursor, tuple[str]) or (None,)
     async with call.engine.db.connection() as conn:
         rows = await conn.fetch(CREWS["find_crews"], call.city, None)
-    crews = [crew_of(row) for row in rows if call.query.cursor is None or row["crew_id"] > call.query.cursor]
+    crews = [crew_of(row) for row in rows if after is None or row["crew_id"] > after]
     page = crews[: call.query.limit]
-    return Page([_newest(crew, call) for crew in page], page[-1].id if len(crews) > len(page) else None)
+    return Page(
+        [_newest(crew, call) for crew in page], cursor_of("crews", page[-1].id) if len(crews) > len(page) else None
+    )
 
 
 def _newest(crew: Crew, call: Call) -> CrewOut:
@@ -152,12 +161,44 @@ async def post_user(call: Call, tx: "Tx") -> tuple[int, UserOut]:
     return 201, UserOut(user_id, call.body.name, call.body.role)
 
 
+@routes.read("/users", roles=ADMIN, query=ListQuery, answer=UserPage)
+async def get_users(call: Call) -> Page:
+    """List users, the administrator that every city has among them."""
+    (after,) = read_cursor("users", call.query.cursor, tuple[str]) or (None,)
+    async with call.engine.db.connection() as conn:
+        rows = await conn.fetch(LOG["list_users"], call.city, FIRST_ADMIN, after, call.query.limit + 1)
+    page = [UserOut(row["user_id"], row["name"], row["role"]) for row in rows[: call.query.limit]]
+    return Page(page, cursor_of("users", page[-1].id) if len(rows) > len(page) else None)
+
+
 @routes.command("POST", "/users/<user_id:str>/tokens", roles=ADMIN, answer=TokenOut, status=201, secret=True)
 async def post_user_token(call: Call, tx: "Tx") -> tuple[int, TokenOut]:
     """Issue a token for a user; it is shown this once."""
-    user = await tx.conn.fetchrow(LOG["find_account"], tx.city_id, call.path["user_id"])
-    if user is None:
-        raise NotFound(f"no user {call.path['user_id']} in this city")
+    user_id = call.path["user_id"]
+    role = await _role_of(call, tx.conn)
     token = call.derived_token()
-    issued = await issue_token(tx.conn, tx.city_id, role=user["role"], subject=user["user_id"], token=token)
-    return 201, TokenOut(issued)
+    return 201, TokenOut(await issue_token(tx.conn, tx.city_id, role=role, subject=user_id, token=token))
+
+
+@routes.read("/users/<user_id:str>/tokens", roles=ADMIN, answer=TokenPage)
+async def get_user_tokens(call: Call) -> TokenPage:
+    """List the tokens with which a user can sign in; none is shown, each has a name."""
+    async with call.engine.db.connection() as conn:
+        rows = await conn.fetch(LOG["tokens_of"], call.city, await _role_of(call, conn), call.path["user_id"])
+    return TokenPage([IssuedToken(row["token_id"], row["created_at"]) for row in rows])
+
+
+@routes.command("POST", "/users/<user_id:str>/tokens/revoke", roles=ADMIN, body=RevokeIn, answer=Revocation)
+async def post_revoke_user_tokens(call: Call, tx: "Tx") -> tuple[int, Revocation]:
+    """Make a user's token void, or every one of his; 409 for the last that an administrator of the city has."""
+    revoked = await sign_out_user(tx, call.path["user_id"], call.body.token, actor=call.identity.actor)
+    call.afterwards = partial(call.engine.sign_out, call.city, call.path["user_id"])
+    return 200, Revocation(revoked)
+
+
+async def _role_of(call: Call, conn: "asyncpg.Connection[asyncpg.Record]") -> "Role":
+    user_id = call.path["user_id"]
+    role = await role_of_user(conn, call.city, user_id)
+    if role is None:
+        raise NotFound(f"no user {user_id} in this city")
+    return role

@@ -1,13 +1,13 @@
 """From bytes to checked values: every wrong input becomes an error that names the field."""
 
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from crew_client.protocol import without_leap_seconds
 from dispatch.errors import DispatchError, Invalid, Malformed, Problem
-from dispatch.problems import MAX_DEPTH, problem_of, step_of, unfit_values, unreadable_values
+from dispatch.problems import MAX_DEPTH, problem_of, step_of, unfit_values, unreadable_values, with_offset
 
 T = TypeVar("T")
 Query = TypeVar("Query", bound=msgspec.Struct)
@@ -22,19 +22,40 @@ def read_json(body: bytes, kind: type[T]) -> T:
     Refused by name too: what JSON or the database cannot hold (NaN, NUL, halves of surrogate pairs), and nesting
     that some later reader could not follow.
     """
-    try:
-        value = msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        plain = without_leap_seconds(text := body.decode(errors="replace"))
-        if plain != text:
-            return read_json(plain.encode(), kind)
-        raise _invalid([problem_of(error)]) from None
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise _unreadable(body, error) from None
+    value = _decode(body, kind)
     suspect = b"\\u0000" in body or body.count(b"[") + body.count(b"{") > MAX_DEPTH
     if suspect and (problems := unfit_values(msgspec.json.decode(body))):
         raise _invalid(problems)
     return value
+
+
+def read_list(body: bytes) -> list[Any]:
+    """Return the items of a body as they came, for `read_item`; raise as `read_json` where it is no list."""
+    return _decode(body, list[Any])
+
+
+def read_item(given: Any, kind: type[T]) -> T:
+    """Return an item of a list as a value of `kind`; raise `Invalid` with a pointer within it, as `read_json` does."""
+    if problems := unfit_values(given):
+        raise _invalid(problems)
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid([problem_of(error, kind)]) from None
+
+
+def _decode(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        plain = without_leap_seconds(body.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+        if plain != body:
+            return _decode(plain, kind)
+        # What msgspec does not name, the more lenient reader may: a number too large, deep in a free object.
+        unnamed = unreadable_values(body) if "[...]" in str(error) else []
+        raise _invalid(unnamed or [problem_of(error, kind)]) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _unreadable(body, error) from None
 
 
 def _invalid(problems: list[Problem]) -> Invalid:
@@ -50,6 +71,10 @@ def _unreadable(body: bytes, error: Exception) -> DispatchError:
     return _invalid(problems) if problems else malformed(str(error))
 
 
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) or (kind,)
+
+
 def malformed(detail: str) -> Malformed:
     """Return the error of a body that is no JSON."""
     return Malformed(f"the body cannot be read as JSON: {detail}", problems=(Problem("", detail),))
@@ -61,6 +86,7 @@ def read_query(args: dict[str, list[str]], kind: type[Query]) -> Query:
     Raises `Invalid` that names the parameter.
     """
     fields = {field.encode_name: field.name for field in msgspec.structs.fields(kind)}
+    times = {field.encode_name for field in msgspec.structs.fields(kind) if datetime in _kinds(field.type)}
     given = {}
     for name, values in args.items():
         if name not in fields:
@@ -70,11 +96,11 @@ def read_query(args: dict[str, list[str]], kind: type[Query]) -> Query:
         if "\0" in values[0]:
             raise Invalid.field(f"/{name}", "holds a NUL character; take it out")
         if values[0] != "":
-            given[name] = values[0]
+            given[name] = with_offset(values[0]) if name in times else values[0]
     try:
         found = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        problem = problem_of(error)
+        problem = problem_of(error, kind)
         raise Invalid(
             f"query parameter {problem.pointer.lstrip('/')}: {problem.detail}",
             problems=(Problem(problem.pointer, problem.detail),),

@@ -18,9 +18,9 @@ from sanic.exceptions import SanicException
 
 from dispatch import errors
 from dispatch.access import EVERY_ROLE, Identity, Role
-from dispatch.errors import DispatchError, Forbidden, TooLarge, Unauthenticated
+from dispatch.errors import DispatchError, EncodedBody, Forbidden, TooLarge, Unauthenticated, Unavailable
 from dispatch.http.idempotency import Key, once, once_in_parts, read_key
-from dispatch.http.reading import malformed, read_json, read_query
+from dispatch.http.reading import malformed, read_json, read_list, read_query
 from dispatch.logs import logger
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 App: TypeAlias = "Sanic[Any, Any]"
 PREFIX = "/api/v1"
+LOOK = ("GET", "HEAD")
+"""The methods of what can be looked at: HEAD is answered as GET, without the body."""
 SMALL = 1024 * 1024
 LARGE = 32 * 1024 * 1024
 log = logger("http")
@@ -68,6 +70,8 @@ class Call:
         self.query: Any = None
         self.key: Key
         self.given_key: str | None = None
+        self.afterwards: Callable[[], None] | None = None
+        """What a command wants done in this process once it is committed, before it is answered."""
         self.token = ""
         self.origin = ""
 
@@ -92,11 +96,15 @@ class Call:
 Reader = Callable[[Call], Coroutine[Any, Any, Any]]
 Opener = Callable[["Engine", Any], Coroutine[Any, Any, Any]]
 Commander = Callable[[Call, "Tx"], Coroutine[Any, Any, tuple[int, Any]]]
+Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
+Server = Callable[[Request, dict[str, str]], Coroutine[Any, Any, HTTPResponse | None]]
+Refuser = Callable[[Request, DispatchError], HTTPResponse]
 
 
 class Route(Struct, frozen=True, kw_only=True):
     """One route: `roles` may use it; `body`, `query`, `answer` go in and out; a `secret` answer is not kept.
 
+    Where `items` is given the body is a list, taken as it came, whose items the route reads and answers one by one.
     `takes` is the content type of a body that is taken as bytes, `gives` are those of the answer: beside JSON, files
     to be kept. An `opener` needs no token: it gets the engine and the body.
     """
@@ -106,6 +114,7 @@ class Route(Struct, frozen=True, kw_only=True):
     roles: frozenset[Role]
     summary: str
     body: Any = None
+    items: Any = None
     query: type[Struct] = NoQuery
     answer: Any = None
     gives: tuple[str, ...] = ("application/json",)
@@ -137,7 +146,8 @@ class Routes:
     def methods_of(self, path: str) -> list[str]:
         """Return the methods that a requested path knows, sorted."""
         steps = path.removeprefix(PREFIX).split("/")
-        return sorted({route.method for route in self.table if _matches(route.path.split("/"), steps)})
+        known = {route.method for route in self.table if _matches(route.path.split("/"), steps)}
+        return sorted(known | set(LOOK if "GET" in known else ()))
 
     def read(self, path: str, *, roles: frozenset[Role] = EVERY_ROLE, **more: Any) -> Callable[[Reader], Reader]:
         """Add a GET route; the handler's first line is its summary."""
@@ -187,32 +197,49 @@ def mount(app: App, engine: "Engine", routes: Routes) -> None:
     """Serve the routes under `/api/v1`."""
     for route in routes.table:
         has_body = route.method != "GET"
-        app.route(
-            PREFIX + route.path, methods=[route.method], name=route.name, stream=has_body, ignore_body=not has_body
-        )(_handler(engine, route))
+        methods = [route.method] if has_body else LOOK
+        app.route(PREFIX + route.path, methods=methods, name=route.name, stream=has_body, ignore_body=not has_body)(
+            _handler(engine, route)
+        )
 
 
-def _handler(engine: "Engine", route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | None]]:
+def _handler(engine: "Engine", route: Route) -> Handler:
+    async def serve(request: Request, path: dict[str, str]) -> HTTPResponse | None:
+        response = await _serve(engine, route, request, path)
+        if isinstance(response, Download):
+            await _send(request, response)
+            return None
+        return response
+
+    return answering(engine, route.name, serve, lambda _request, error: problem(error))
+
+
+def answering(engine: "Engine", name: str, serve: Server, refuse: Refuser) -> Handler:
+    """Return the handler of a route: each request is counted under its name, and no error leaves it unanswered.
+
+    `serve` gives the answer, None where it has sent it already; `refuse` is how an error is told here.
+    """
+
     async def handle(request: Request, **path: str) -> HTTPResponse | None:
         begun = perf_counter()
         status = 500
         try:
-            response = await _serve(engine, route, request, path)
-            if isinstance(response, Download):
-                status = 200
-                await _send(request, response)
-                return None
-            status = response.status
+            if engine.draining:
+                raise Unavailable("this engine is ending; ask again, and another answers")
+            response = await serve(request, path)
+            status = 200 if response is None else response.status
         except DispatchError as error:
-            response = problem(error)
+            response = refuse(request, error)
             status = response.status
         except SanicException:
             raise
         except Exception:
-            log.exception("a request failed", route=route.name)
-            response = problem(DispatchError("something went wrong here; it has been written down"))
+            log.exception("a request failed", route=name)
+            response = refuse(request, DispatchError("something went wrong here; it has been written down"))
         finally:
-            engine.metrics.requests.labels(route.name, str(status)).observe(perf_counter() - begun)
+            if engine.draining and request.stream is not None:
+                request.stream.keep_alive = False  # type: ignore[attr-defined]  # HTTP/1: the answer says so
+            engine.metrics.requests.labels(name, str(status)).observe(perf_counter() - begun)
         return response
 
     return handle
@@ -234,8 +261,9 @@ async def _send(request: Request, download: Download) -> None:
         assert response is not None
         try:
             await response.send(first)
-            async for part in parts:
-                await response.send(part)
+            if request.method != "HEAD":
+                async for part in parts:
+                    await response.send(part)
         except Exception:
             log.exception("a download broke off", file=download.file_name)
             if request.transport is not None:
@@ -246,7 +274,7 @@ async def _send(request: Request, download: Download) -> None:
 
 async def _serve(engine: "Engine", route: Route, request: Request, path: dict[str, str]) -> HTTPResponse | Download:
     if route.opener is not None:
-        given = read_json(await _read_body(request, route.limit), route.body)
+        given = read_json(await read_body(request, route.limit), route.body)
         return respond(route.status, encode(await engine.command(route.opener(engine, given))))
     token = bearer(request)
     identity = await engine.identify(token) if token else None
@@ -264,11 +292,11 @@ async def _serve(engine: "Engine", route: Route, request: Request, path: dict[st
     call.origin = origin_of(request)
     args = request.get_args(keep_blank_values=True)
     call.query = read_query({name: args.getlist(name) for name in args}, route.query)
-    call.raw = b"" if route.method == "GET" else await _read_body(request, route.limit)
-    if route.body is not None and route.body is not bytes:
+    call.raw = b"" if route.method == "GET" else await read_body(request, route.limit)
+    if route.items is not None or route.body not in (None, bytes):
         if not call.raw:
             raise malformed("this route needs one")
-        call.body = read_json(call.raw, route.body)
+        call.body = read_list(call.raw) if route.items is not None else read_json(call.raw, route.body)
     if route.method == "GET" and route.reader is not None:
         answer = await route.reader(call)
         if isinstance(answer, File):
@@ -291,7 +319,10 @@ async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
     """Run a command, once per key."""
     if route.commander is not None:
         commander = route.commander
-        return await once(call.engine, call.key, lambda tx: commander(call, tx), secret=route.secret)
+        answer = await once(call.engine, call.key, lambda tx: commander(call, tx), secret=route.secret)
+        if call.afterwards is not None:
+            call.afterwards()
+        return answer
     assert route.reader is not None
     if call.given_key is None:
         return route.status, encode(await route.reader(call))
@@ -303,8 +334,14 @@ async def _obey(route: Route, call: Call) -> tuple[int, bytes]:
     return await once_in_parts(call.engine, call.key, work)
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
-    """Return the body, of which no more than `limit` is ever kept; the server throws away what is over."""
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body, of which no more than `limit` is ever kept; the server throws away what is over.
+
+    The route must be one that streams its body.
+    """
+    packed = request.headers.get("content-encoding", "identity").strip()
+    if packed.lower() not in ("identity", ""):
+        raise EncodedBody(f"the body says Content-Encoding: {plain(packed)}; send it as it is, without that header")
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise TooLarge(f"the body has {announced} bytes, this route takes {limit}")
@@ -332,7 +369,12 @@ def origin_of(request: Request) -> str:
     """
     scheme = request.headers.get("x-forwarded-proto") or request.scheme
     host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
-    return f"{scheme}://{host}".encode(errors="replace").decode()
+    return plain(f"{scheme}://{host}")
+
+
+def plain(text: str) -> str:
+    """Return a header's text with its bytes that are no characters replaced."""
+    return text.encode(errors="replace").decode()
 
 
 def _file(answer: File) -> HTTPResponse:
@@ -341,26 +383,19 @@ def _file(answer: File) -> HTTPResponse:
 
 
 def respond(status: int, answer: bytes) -> HTTPResponse:
-    """Return an answer, which is JSON already."""
-    return HTTPResponse(answer, status=status, content_type="application/json")
+    """Return an answer, which is JSON already: a problem document where the status is an error's."""
+    kind = "application/problem+json" if status >= 400 else "application/json"
+    return HTTPResponse(answer, status=status, content_type=kind)
 
 
 def problem(error: DispatchError) -> HTTPResponse:
     """Return an error as RFC 9457 asks."""
-    document = {
-        "type": f"urn:qiangdan:problem:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-        **error.extra,
-    }
-    if error.problems:
-        document["errors"] = error.problems
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.status == 503:
         headers["Retry-After"] = "2"
-    return HTTPResponse(encode(document), status=error.status, content_type="application/problem+json", headers=headers)
+    response = respond(error.status, encode(error.document()))
+    response.headers.extend(headers)
+    return response
 
 
 class Page(Struct, frozen=True):

@@ -1,6 +1,5 @@
 """What goes in and out of routes beside the structs of the steps; the published OpenAPI document shows these."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from crew_client.protocol import Contact, PublicOrder
 from dispatch.access import IssuedToken
 from dispatch.consequences import Delay
 from dispatch.crews import Skill, ZoneId
-from dispatch.errors import Invalid
+from dispatch.errors import Problem
 from dispatch.hub import CrewRow
 from dispatch.problems import instant
 from dispatch.zoning import Preview
@@ -20,13 +19,25 @@ Seq = Annotated[int, Meta(ge=0, le=2**62)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
+class ProblemDocument(Struct, frozen=True):
+    """RFC 9457: what went wrong; `code` is stable, `errors` point at wrong fields, `order` is the current one."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[Problem] = []
+    order: PublicOrder | None = None
+
+
 class CrewIn(Struct, frozen=True, forbid_unknown_fields=True):
     """A crew to be: `capacity` is how many orders it may hold at once."""
 
     name: Name
-    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] = ()
+    skills: Annotated[tuple[Skill, ...], Meta(max_length=64)] | None = ()
     home_zone: ZoneId | None = None
-    capacity: Annotated[int, Meta(ge=1, le=1000)] = 1
+    capacity: Annotated[int, Meta(ge=1, le=1000)] | None = 1
 
 
 class CrewOut(CrewRow, frozen=True, kw_only=True):
@@ -64,8 +75,15 @@ class TokenOut(Struct, frozen=True):
     token: str
 
 
+class UserPage(Struct, frozen=True):
+    """A page of users."""
+
+    items: list[UserOut]
+    next: str | None = None
+
+
 class TokenPage(Struct, frozen=True):
-    """The tokens of a crew, the oldest first."""
+    """The tokens of a crew or user, the oldest first."""
 
     items: list[IssuedToken]
     next: str | None = None
@@ -184,13 +202,19 @@ class CandidatePage(Struct, frozen=True):
 
 
 class OverrideResult(Struct, frozen=True, omit_defaults=True):
-    """What became of one override of a list: the order in `result`, or the problem."""
+    """What became of one override of a list: the order in `result`, or the problem.
+
+    `order` is the one that the item named, empty where it named none; `current` is that order as it is now, where the
+    item's version was an older one. `errors` point into the list.
+    """
 
     order: str
     status: int
     result: Raw | None = None
     code: str | None = None
     detail: str | None = None
+    current: PublicOrder | None = None
+    errors: tuple[Problem, ...] = ()
 
 
 class OverrideResults(Struct, frozen=True):
@@ -344,12 +368,3 @@ class ClockQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def aware(moment: datetime | None, name: str) -> datetime | None:
     """Return the time in UTC; raise `Invalid` where it has no offset."""
     return None if moment is None else instant(moment, f"/{name}")
-
-
-def page_of(rows: Sequence[Any], query: Any) -> tuple[list[Any], str | None]:
-    """Return the page of a short list that `limit` and `cursor` ask for, and the cursor of the next."""
-    cursor = query.cursor or "0"
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
-        raise Invalid.field("/cursor", "is not one that this list gave")
-    end = int(cursor) + query.limit
-    return list(rows[int(cursor) : end]), str(end) if end < len(rows) else None

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dispatch.http.cursors import cursor_of, read_cursor
+from dispatch.http.cursors import cursor_of, page_of, read_cursor
 from dispatch.http.routing import Call, Page, Routes
-from dispatch.http.shapes import ClockPage, ClockQuery, ClockRow, Summary, SummaryQuery, SummaryRow, aware, page_of
+from dispatch.http.shapes import ClockPage, ClockQuery, ClockRow, Summary, SummaryQuery, SummaryRow, aware
 from dispatch.store.sql import load
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ async def get_summary(call: Call) -> Summary:
     async with call.engine.db.long_read() as fetch:
         rows = await fetch(SLA["summary"], call.city, aware(query.from_, "from"), aware(query.to, "to"), query.zone)
     by_zone, whole = summary_rows(rows)
-    return Summary(*page_of(by_zone, query), all=whole)
+    return Summary(*page_of("summary", by_zone, query), all=whole)
 
 
 def summary_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[SummaryRow], list[SummaryRow]]:
@@ -39,8 +39,8 @@ def summary_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[SummaryRow], l
 async def get_clocks(call: Call) -> Page:
     """List clocks, the next due first."""
     query: ClockQuery = call.query
-    after = read_cursor(query.cursor, tuple[datetime, str, str]) or (None, None, None)
-    asked = (call.city, query.state, *after, query.limit + 1)
+    begin = read_cursor("clocks", query.cursor, tuple[datetime, str, str]) or (None, None, None)
+    asked = (call.city, query.state, *begin, query.limit + 1)
     if query.state in (None, "met"):
         async with call.engine.db.long_read() as fetch:
             rows = await fetch(SLA["clocks"], *asked)
@@ -62,4 +62,5 @@ async def get_clocks(call: Call) -> Page:
         )
         for row in rows[: query.limit]
     ]
-    return Page(page, cursor_of(page[-1].due_at, page[-1].order, page[-1].clock) if len(rows) > len(page) else None)
+    after = (page[-1].due_at, page[-1].order, page[-1].clock) if len(rows) > len(page) else None
+    return Page(page, cursor_of("clocks", *after) if after else None)

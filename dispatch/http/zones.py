@@ -21,7 +21,15 @@ from dispatch.http.shapes import (
     ZonesQuery,
 )
 from dispatch.store.tx import LOG
-from dispatch.zoning import foresee_zones, place_unzoned, read_zones, replace_zones, require_zones_version, told
+from dispatch.zoning import (
+    foresee_zones,
+    policy_problems,
+    read_zones,
+    replace_zones,
+    require_zones_version,
+    rezone,
+    told,
+)
 from geo import ZoneEditError, ZoneMapError, ZoneProblem, join_zones, parse_zones, split_zone, to_wgs84
 
 if TYPE_CHECKING:
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
     from dispatch.store import Tx
 
 T = TypeVar("T")
+OTHERS_KNOW_AFTER_S = 3.0
+"""By then every engine has heard of a new map."""
 
 routes = Routes()
 ADMIN: "frozenset[Role]" = frozenset({"admin"})
@@ -52,7 +62,7 @@ async def put_zones(call: Call) -> ZoneMapOut:
     version = await call.engine.run(call.city, replace)
     desk = await call.engine.desk(call.city)
     await desk.relay.catch_up()
-    call.engine.later(_place_waiting(call))
+    call.engine.later(_rezone(call))
     return ZoneMapOut(version, len(zone_map.zones), [_shown(warning) for warning in zone_map.warnings])
 
 
@@ -77,6 +87,8 @@ async def post_zones_check(call: Call) -> ZoneCheck:
         zone_map = await asyncio.to_thread(parse_zones, call.body)
     except ZoneMapError as error:
         return ZoneCheck([_shown(problem) for problem in error.problems], [])
+    if wrong := policy_problems(zone_map, call.mirror.city.default_policy):
+        return ZoneCheck([_shown(problem) for problem in wrong], [_shown(warning) for warning in zone_map.warnings])
     preview = await asyncio.to_thread(
         foresee_zones, zone_map, [live.order for live in call.mirror.orders.values()], list(call.mirror.crews.values())
     )
@@ -102,16 +114,21 @@ async def _edited(pointer: str, edit: Callable[[], T]) -> T:
         raise Invalid.field(pointer, str(error)) from None
 
 
-async def _place_waiting(call: Call) -> None:
+async def _rezone(call: Call) -> None:
+    """Put every open order into its zone of the new map; again a little later, for what came in by the old one."""
     mirror = call.mirror
-    waiting = [
-        key for key, live in mirror.orders.items() if live.order.state == "unzoned" and live.order.location is not None
-    ]
-    for order_id in waiting:
-        await call.engine.run(
-            call.city,
-            lambda tx, key=order_id: place_unzoned(tx, key, mirror.city, mirror.crews.values()),  # type: ignore[misc]
-        )
+    for wait_s in (0, OTHERS_KNOW_AFTER_S):
+        await asyncio.sleep(wait_s)
+        moves = [
+            key
+            for key, live in list(mirror.orders.items())
+            if live.order.location is not None and mirror.city.locate(live.order.location) != live.order.zone
+        ]
+        for order_id in moves:
+            await call.engine.run(
+                call.city,
+                lambda tx, key=order_id: rezone(tx, key, mirror.city, mirror.crews.values()),  # type: ignore[misc]
+            )
 
 
 @routes.read("/zones", roles=EVERY_ROLE, answer=dict[str, Any])

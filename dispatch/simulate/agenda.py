@@ -33,8 +33,13 @@ class Agenda:
         heapq.heappush(self._waiting, (max(at, self.now), rank, self._count, action))
 
     def run(self, after_each: Action) -> None:
-        """Do everything until nothing is left, and `after_each` of it that."""
+        """Do everything until nothing is left, and `after_each` moment that.
+
+        So it sees all that a moment brings, whatever came first; what it puts at the same moment is done, and it is
+        asked again.
+        """
         while self._waiting:
-            self.now, _, _, action = heapq.heappop(self._waiting)
-            action()
+            self.now = self._waiting[0][0]
+            while self._waiting and self._waiting[0][0] == self.now:
+                heapq.heappop(self._waiting)[-1]()
             after_each()

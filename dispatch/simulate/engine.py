@@ -54,6 +54,7 @@ class SimulatedEngine:
         self.city = msgspec.structs.replace(city, stale_s=1e9)
         self.waiting: dict[str, WaitingOrder] = {}
         self.changed = False
+        self._in_line: dict[str, int] = {}
         self._agenda = agenda
         self._grabs = grabs
         self._hear, self._whereabouts = hear, whereabouts
@@ -88,6 +89,7 @@ class SimulatedEngine:
 
     def take_report(self, report: ScenarioReport, *, dispatcher_s: float) -> None:
         """Take a report in; what is outside every zone a dispatcher opens after so many seconds."""
+        self._in_line.setdefault(report.id, len(self._in_line))
         body = ReportIn(
             channel="simulation",
             category=report.category,
@@ -155,7 +157,7 @@ class SimulatedEngine:
         self.changed = True
 
     def due(self) -> list[WaitingOrder]:
-        """Return what the machine may give out now, by the time of the report."""
+        """Return what the machine may give out now, by the time of the report, then as they were taken in."""
         now, rows = self._agenda.now, self._memory.tables.orders
         due = []
         for order_id, waiting in self.waiting.items():
@@ -164,7 +166,7 @@ class SimulatedEngine:
                 if row.assign_at is None or row.assign_at > now or self._has_bids(row.order):
                     continue
             due.append(waiting)
-        return sorted(due, key=lambda order: order.reported_at)
+        return sorted(due, key=lambda order: (order.reported_at, self._in_line.get(order.id, -1)))
 
     def _has_bids(self, order: Order) -> bool:
         keys = self._memory.tables.grabs_of.get((order.id, order.cycle), ())

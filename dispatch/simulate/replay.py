@@ -5,6 +5,8 @@ not in the log, the median of the period's others stands in. A crew begins where
 period, else where it was first heard in it, else where it first arrived, else in the middle of its home zone. What was
 open when the period began is taken over as it stood (`replay_start`) and counts, but for what somebody had reached by
 then. What was cancelled, merged or handed on before anybody arrived is left out of both, and so is what has no place.
+
+Both sides end where the period does: what nobody had reached by then is unserved in either, whatever came of it later.
 """
 
 import statistics
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 AS_LOGGED = "as logged"
 USUAL_SERVICE_S = 1200.0
+LONGEST_SHIFT = timedelta(days=2)
+"""How long after a period the ends of its shifts are looked for."""
 GONE = ("order.cancelled", "order.merged", "order.transferred")
 _public = msgspec.json.Decoder(PublicOrder)
 
@@ -65,7 +69,7 @@ async def read_rows(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, st
     """Read a period of a city from its log."""
     reported = await conn.fetch(LOG["reported_orders"], city_id, start, end)
     open_before = await conn.fetch(LOG["open_orders"], city_id, start, [state.value for state in OPEN])
-    shifts = await conn.fetch(LOG["shifts"], city_id, end)
+    shifts = await conn.fetch(LOG["shifts"], city_id, end + LONGEST_SHIFT)
     earliest = min(replay_start.on_since(shifts, start).values(), default=start)
     orders = [row["order_id"] for row in (*reported, *open_before)]
     return Rows(
@@ -121,7 +125,7 @@ def logged_day(rows: Rows, city: City, start: datetime, end: datetime) -> Logged
     ]
     scenario = Scenario(
         name=f"{city.id} {start.isoformat()} / {end.isoformat()}",
-        crews=tuple(_crews(rows, city, visits, standing, start)),
+        crews=tuple(_crews(rows, city, visits, standing, start, end)),
         reports=tuple(sorted(reports.values(), key=lambda report: report.at)),
         travel=city.travel,
         factors=city.factors,
@@ -129,7 +133,13 @@ def logged_day(rows: Rows, city: City, start: datetime, end: datetime) -> Logged
         offset=start.tzinfo or end.tzinfo,  # type: ignore[arg-type]  # both have an offset
     )
     outcome = Outcome(AS_LOGGED, visits, summarise(len(reports), visits))
-    return LoggedDay(scenario, standing, outcome, len(known) - len(wanted))
+    return LoggedDay(scenario, standing, reached_by(end, outcome), len(known) - len(wanted))
+
+
+def reached_by(end: datetime, outcome: Outcome) -> Outcome:
+    """Return what an outcome had come to at a moment: visits that had not reached the door by then are none."""
+    visits = [visit for visit in outcome.visits if visit.arrived_at < end]
+    return Outcome(outcome.policy, visits, summarise(outcome.summary.reports, visits))
 
 
 def _courses(moments: Sequence[Mapping[str, Any]]) -> defaultdict[str, _Course]:
@@ -193,7 +203,9 @@ def _visit(report: ScenarioReport, course: _Course, zone: str | None) -> Visit |
     )
 
 
-def _crews(rows: Rows, city: City, visits: Sequence[Visit], standing: Standing, start: datetime) -> list[ScenarioCrew]:
+def _crews(
+    rows: Rows, city: City, visits: Sequence[Visit], standing: Standing, start: datetime, end: datetime
+) -> list[ScenarioCrew]:
     """Return the crews that were on shift within the period, or held something, and whose place is known somehow."""
     places = replay_start.last_places(rows, standing)
     for row in rows.fixes:
@@ -207,7 +219,7 @@ def _crews(rows: Rows, city: City, visits: Sequence[Visit], standing: Standing, 
     for each in standing.orders.values():
         if each.holder is not None:
             holders.setdefault(each.holder, (each.report.lon, each.report.lat))
-    shifts = _shifts(rows.shifts, start)
+    shifts = _shifts(rows.shifts, start, end)
     crews = []
     for row in rows.crews:
         crew_id, middle = row["crew_id"], middles.get(row["home_zone"])
@@ -220,13 +232,14 @@ def _crews(rows: Rows, city: City, visits: Sequence[Visit], standing: Standing, 
     return crews
 
 
-def _shifts(rows: Sequence[Mapping[str, Any]], start: datetime) -> dict[str, list[Shift]]:
+def _shifts(rows: Sequence[Mapping[str, Any]], start: datetime, end: datetime) -> dict[str, list[Shift]]:
     """Return the shifts of each crew that reach into the period; who has not gone home yet is on without end."""
     shifts: defaultdict[str, list[Shift]] = defaultdict(list)
     since: dict[str, datetime] = {}
     for row in rows:
         if row["began"]:
-            since.setdefault(row["crew_id"], row["at"])
+            if row["at"] < end:
+                since.setdefault(row["crew_id"], row["at"])
         elif (began := since.pop(row["crew_id"], None)) is not None and row["at"] > start:
             shifts[row["crew_id"]].append(Shift(max(began, start), row["at"]))
     for crew_id, began in since.items():

@@ -14,7 +14,14 @@ from dispatch.simulate.behaviour import CrewBehaviour
 from dispatch.simulate.day import Day
 from dispatch.simulate.policies import POLICIES
 from dispatch.simulate.results import TARGET_S, Summary, Visit, summarise
-from dispatch.simulate.scenario import Scenario, ScenarioReport, read_scenario, read_zones
+from dispatch.simulate.scenario import (
+    Scenario,
+    ScenarioError,
+    ScenarioReport,
+    read_scenario,
+    read_zones,
+    require_an_answer,
+)
 from dispatch.simulate.standing import Standing
 from geo import Zone
 
@@ -61,6 +68,7 @@ class Comparison(Struct, frozen=True):
 def prepare(folder: Path, settings: Settings) -> tuple[Scenario, City]:
     """Read a scenario folder, and its city with the installation's grab policy; raise `OperatorError`."""
     scenario = read_scenario(folder)
+    require_an_answer(scenario, folder)
     city = bare_city(scenario.name, settings)
     drives = {"travel": scenario.travel, "factors": scenario.factors, "weather": scenario.weather}
     return scenario, msgspec.structs.replace(read_zones(folder, city), **drives)
@@ -85,6 +93,43 @@ def simulate(
     in_force = city if as_configured else chosen.in_force(city)
     visits = Day(scenario, in_force, chosen, behaviour=behaviour, seed=seed, standing=standing).run()
     return Outcome(policy, visits, summarise(len(scenario.reports), visits))
+
+
+def homeless(scenario: Scenario, city: City) -> str | None:
+    """Say which crews have a home zone that is none of the map's; None where there are none."""
+    zones = {zone.id for zone in city.zones.zone_map.zones} if city.zones else set()
+    lost = [crew for crew in scenario.crews if crew.home_zone is not None and crew.home_zone not in zones]
+    if not lost:
+        return None
+    named = ", ".join(f"{crew.id} ({crew.home_zone})" for crew in lost[:5])
+    more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+    return (
+        f"No zone of zones.geojson is the home_zone of {named}{more}: offers reach them only once open to the whole "
+        "city. Mend crews.csv, or leave home_zone empty."
+    )
+
+
+STOOD_IN = {
+    "unavailable": "the source of travel times did not answer",
+    "unreachable": "it knows no way between the places",
+    "not_yet_known": "not known yet",
+}
+
+
+def stood_in(scenario: Scenario) -> str | None:
+    """Say how many travel times the plain metric stood in for, and why; None where there were none.
+
+    Raises:
+        ScenarioError: all of them, since nothing ever answered.
+    """
+    counts = scenario.travel_counts
+    why = {outcome: pairs for outcome, pairs in counts.items() if outcome in STOOD_IN and pairs}
+    if not why:
+        return None
+    if set(why) == {"unavailable"} and not counts["source"]:
+        raise ScenarioError("The source of travel times answered nothing: the figures would be those of the metric.")
+    reasons = "; ".join(f"{pairs:,}: {STOOD_IN[outcome]}" for outcome, pairs in sorted(why.items()))
+    return f"The plain metric stood in for {sum(why.values()):,} of {counts.total():,} travel times ({reasons})."
 
 
 def staffed(scenario: Scenario, crews: int) -> Scenario:

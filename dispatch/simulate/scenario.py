@@ -5,17 +5,19 @@ Everything is checked before the first minute is simulated. What is wrong is sai
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dispatch.city import City
 from dispatch.errors import Invalid
 from dispatch.operator_errors import OperatorError
 from geo import TravelChoice, TravelChoiceError, TravelFactors, TravelTimes, ZoneMapError, make_travel, read_travel
+from geo.travel_fallback import FallbackTravel, TravelUnavailable
 
 CREW_COLUMNS = ("id", "lon", "lat", "home_zone", "skills", "capacity", "shift_start", "shift_end")
 REPORT_COLUMNS = ("id", "at", "lon", "lat", "category", "severity", "service_s", "required_skills")
@@ -73,7 +75,8 @@ class Scenario(Struct, frozen=True):
     """A day to simulate; crews in the file's order, reports in the order of time.
 
     Times are in UTC; `offset` is that of the first report, for whoever shows hours of the day. `factors` and `weather`
-    say what the hours and the weather in force make of `travel`.
+    say what the hours and the weather in force make of `travel`; `travel_counts` counts, as the day is run, where its
+    times came from, under the words of `geo.travel_fallback.Tally`.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Scenario(Struct, frozen=True):
     factors: TravelFactors
     weather: str = ""
     offset: tzinfo = UTC
+    travel_counts: Counter[str] = field(default_factory=Counter)
 
 
 def read_scenario(folder: Path) -> Scenario:
@@ -92,7 +96,8 @@ def read_scenario(folder: Path) -> Scenario:
     crews = _distinct((cells, _crew(cells)) for cells in _rows(folder / "crews.csv", CREW_COLUMNS))
     lines = list(_rows(folder / "reports.csv", REPORT_COLUMNS))
     reports = _distinct((cells, _report(cells)) for cells in lines)
-    choice, travel = _travel(folder / "travel.toml")
+    counts: Counter[str] = Counter()
+    choice, travel = _travel(folder / "travel.toml", counts)
     return Scenario(
         name=folder.resolve().name,
         crews=tuple(crews),
@@ -101,16 +106,39 @@ def read_scenario(folder: Path) -> Scenario:
         factors=choice.factors,
         weather=choice.weather,
         offset=(lines[0].moment("at").tzinfo if lines else None) or UTC,
+        travel_counts=counts,
     )
 
 
-def _travel(path: Path) -> tuple[TravelChoice, TravelTimes]:
+def _travel(path: Path, counts: Counter[str]) -> tuple[TravelChoice, TravelTimes]:
     """Return what `travel.toml` asks for, and the travel times of that; without the file, the product's own metric."""
+
+    def tally(outcome: str, pairs: int) -> None:
+        counts[outcome] += pairs
+
     try:
         choice = read_travel(path) if path.exists() else TravelChoice()
-        return choice, make_travel(choice)
+        return choice, make_travel(choice, tally=tally)
     except TravelChoiceError as error:
-        raise ScenarioError(f"{error}.") from None
+        raise ScenarioError(str(error) if str(error).endswith("?") else f"{error}.") from None
+
+
+def require_an_answer(scenario: Scenario, folder: Path) -> None:
+    """Make sure that the source of travel times is there; what it leaves out later is counted, and stood in for.
+
+    Raises:
+        ScenarioError: it is a server that does not answer.
+    """
+    travel = scenario.travel
+    if not isinstance(travel, FallbackTravel) or not scenario.crews or not scenario.reports:
+        return
+    crew, report = scenario.crews[0], scenario.reports[0]
+    try:
+        travel.source.seconds(crew.lon, crew.lat, report.lon, report.lat)
+    except TravelUnavailable as error:
+        raise ScenarioError(
+            f'{folder / "travel.toml"}: no travel times come from {error}; start that server, or take kind = "metric".'
+        ) from None
 
 
 def read_zones(folder: Path, city: City) -> City:
@@ -124,7 +152,10 @@ def read_zones(folder: Path, city: City) -> City:
             f"'qiangdan zones check {folder / 'zones.geojson'}' lists everything."
         ) from None
     except Invalid as error:
-        raise ScenarioError(f"{folder / 'zones.geojson'}, {error.detail}.") from None
+        raise ScenarioError(
+            f"{folder / 'zones.geojson'}, {error.detail}; "
+            f"'qiangdan zones check {folder / 'zones.geojson'}' lists everything."
+        ) from None
 
 
 def _read(path: Path) -> bytes:

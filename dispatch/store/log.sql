@@ -79,11 +79,21 @@ WHERE city_id = $1 AND role = $2 AND subject = $3 ORDER BY created_at, token_id
 DELETE FROM token WHERE city_id = $1 AND role = $2 AND subject = $3
     AND ($4::text IS NULL OR left(encode(token_hash, 'hex'), 16) = $4) RETURNING token_hash
 
+-- name: lock_admin_tokens: every administrator's tokens; whoever else would take the last away waits
+SELECT token_hash FROM token WHERE city_id = $1 AND role = 'admin' ORDER BY token_hash FOR UPDATE
+
 -- name: insert_account: a user with a role
 INSERT INTO account (city_id, user_id, name, role) VALUES ($1, $2, $3, $4)
 
 -- name: find_account: a user
 SELECT user_id, name, role FROM account WHERE city_id = $1 AND user_id = $2
+
+-- name: list_users: the users after one, by id, and the administrator that every city has
+SELECT user_id, name, role FROM (
+    SELECT $2::text AS user_id, $2::text AS name, 'admin' AS role
+    UNION ALL SELECT user_id, name, role FROM account WHERE city_id = $1
+) AS users
+WHERE $3::text IS NULL OR user_id > $3 ORDER BY user_id LIMIT $4
 
 -- name: find_accounts: what these users are called
 SELECT user_id, name FROM account WHERE city_id = $1 AND user_id = ANY ($2::text[])

@@ -202,6 +202,10 @@ class OrderRows:
         """Return the newest override of an order that is not undone."""
         return await self._conn.fetchrow(ORDERS["last_override"], self._city, order_id)
 
+    async def merged_into(self, order_id: str) -> list[str]:
+        """Return the ids of the orders that were merged into an order."""
+        return [row["order_id"] for row in await self._conn.fetch(ORDERS["merged_into"], self._city, order_id)]
+
     async def mark_undone(self, override_id: str) -> None:
         """Mark an override as taken back."""
         await self._conn.execute(ORDERS["mark_undone"], self._city, override_id)

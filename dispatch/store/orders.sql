@@ -132,6 +132,29 @@ WHERE city_id = $1 AND open AND state = ANY ($2::text[]) AND ($3::text IS NULL O
   AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
 ORDER BY order_id DESC LIMIT $6
 
+-- name: list_requests: a page of what was reported in a time, newest first; $5 says whether it is still to be done
+SELECT * FROM orders
+WHERE city_id = $1 AND reported_at >= $2 AND reported_at <= $3 AND ($4::text[] IS NULL OR category = ANY ($4))
+  AND ($5::boolean IS NULL OR open = $5)
+ORDER BY reported_at DESC, order_id DESC LIMIT $6 OFFSET $7
+
+-- name: list_open_requests: the same of open orders alone, by their own index: there are few
+SELECT * FROM orders
+WHERE city_id = $1 AND open AND reported_at >= $2 AND reported_at <= $3
+  AND ($4::text[] IS NULL OR category = ANY ($4))
+ORDER BY reported_at DESC, order_id DESC LIMIT $5 OFFSET $6
+
+-- name: request_details: when some orders changed last (of those that are done: when they came to be), and their pictures
+SELECT o.order_id, coalesce(
+    (SELECT at FROM event AS e WHERE NOT o.open AND e.city_id = o.city_id AND e.order_id = o.order_id
+        AND kind IN ('order.resolved', 'order.cancelled', 'order.merged') ORDER BY seq DESC LIMIT 1),
+    (SELECT at FROM event AS e WHERE e.city_id = o.city_id AND e.order_id = o.order_id
+        AND kind LIKE 'order.%' ORDER BY seq DESC LIMIT 1),
+    o.reported_at) AS updated_at,
+    (SELECT body -> 'extra' ->> 'media_url' FROM report AS r
+        WHERE r.city_id = o.city_id AND r.order_id = o.order_id LIMIT 1) AS media_url
+FROM orders AS o WHERE o.city_id = $1 AND o.order_id = ANY ($2::text[])
+
 -- name: insert_report: a report as it came in; nothing comes back where another with its external id came first
 INSERT INTO report (city_id, report_id, order_id, channel, external_id, body, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (city_id, channel, external_id) WHERE external_id IS NOT NULL DO NOTHING RETURNING report_id
@@ -148,6 +171,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: last_override: the newest override of an order that is not undone
 SELECT * FROM order_override WHERE city_id = $1 AND order_id = $2 AND NOT undone ORDER BY version DESC LIMIT 1
+
+-- name: merged_into: the orders that were merged into one
+SELECT order_id FROM orders WHERE city_id = $1 AND merged_into = $2 AND state = 'merged' ORDER BY order_id
 
 -- name: mark_undone: an override that was taken back
 UPDATE order_override SET undone = true WHERE city_id = $1 AND override_id = $2

@@ -2,7 +2,8 @@
 
 -- name: standing: per zone, of the orders reported from $2 until before $3: verdicts and claims
 WITH standing AS (
-    SELECT o.zone, o.claimed_by, h.verdict AS hand_down, a.verdict AS arrival
+    SELECT o.zone, o.claimed_by, CASE WHEN missed_before(o.clocks, 'hand_down') THEN 'breached' ELSE h.verdict END AS hand_down,
+           CASE WHEN missed_before(o.clocks, 'arrival') THEN 'breached' ELSE a.verdict END AS arrival
     FROM orders AS o CROSS JOIN LATERAL json_to_record(o.clocks) AS c (hand_down json, arrival json)
     CROSS JOIN LATERAL clock_verdict(c.hand_down) AS h (verdict, took_s)
     CROSS JOIN LATERAL clock_verdict(c.arrival) AS a (verdict, took_s)
@@ -16,7 +17,8 @@ SELECT zone, count(*) AS reports,
 FROM standing GROUP BY zone
 
 -- name: verdicts: each order that can still change a figure: reported from $2 on, or open
-SELECT o.order_id, o.zone, o.reported_at, o.claimed_by, h.verdict AS hand_down, a.verdict AS arrival, a.took_s AS arrival_s
+SELECT o.order_id, o.zone, o.reported_at, o.claimed_by, CASE WHEN missed_before(o.clocks, 'hand_down') THEN 'breached' ELSE h.verdict END AS hand_down,
+       CASE WHEN missed_before(o.clocks, 'arrival') THEN 'breached' ELSE a.verdict END AS arrival, a.took_s AS arrival_s
 FROM orders AS o CROSS JOIN LATERAL json_to_record(o.clocks) AS c (hand_down json, arrival json)
 CROSS JOIN LATERAL clock_verdict(c.hand_down) AS h (verdict, took_s)
 CROSS JOIN LATERAL clock_verdict(c.arrival) AS a (verdict, took_s)
@@ -43,7 +45,8 @@ FROM orders WHERE city_id = $1 AND reported_at >= $2 AND reported_at < $3 GROUP 
 -- name: ledger: a page of the orders reported from $2 until before $3, the oldest first, after the order ($4, $5)
 SELECT o.order_id, o.reported_at, o.zone, o.category, o.severity, o.state, o.address, o.claimed_by, o.unverified,
        r.channel, w.name AS crew,
-       h.verdict AS hand_down, h.took_s AS hand_down_s, a.verdict AS arrival, a.took_s AS arrival_s,
+       CASE WHEN missed_before(o.clocks, 'hand_down') THEN 'breached' ELSE h.verdict END AS hand_down, h.took_s AS hand_down_s,
+       CASE WHEN missed_before(o.clocks, 'arrival') THEN 'breached' ELSE a.verdict END AS arrival, a.took_s AS arrival_s,
        d.verdict AS resolve, d.took_s AS resolve_s,
        (c.hand_down ->> 'paused_s')::float8 AS hand_down_paused_s, (c.arrival ->> 'paused_s')::float8 AS arrival_paused_s,
        (c.resolve ->> 'paused_s')::float8 AS resolve_paused_s,
@@ -69,8 +72,9 @@ ORDER BY o.reported_at, o.order_id LIMIT $6
 
 -- name: alarms: alarms with what was said about them, the newest first
 SELECT a.order_id, a.clock, a.deadline, a.kind, a.at, o.zone, o.category, o.severity, o.state, o.address, o.crew_id,
-       (o.clocks -> a.clock ->> 'stopped_at')::timestamptz AS stopped_at, n.notes
+       CASE WHEN c.started_at > a.deadline THEN c.started_at ELSE c.stopped_at END AS stopped_at, n.notes  -- an earlier turn is over
 FROM clock_alarm AS a JOIN orders AS o USING (city_id, order_id)
+CROSS JOIN LATERAL json_to_record(o.clocks -> a.clock) AS c (started_at timestamptz, stopped_at timestamptz)
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_object('at', said.at, 'actor', said.actor, 'name', u.name, 'note', said.note)
                     ORDER BY said.at, said.note_id) AS notes

@@ -8,8 +8,20 @@ import msgspec
 import numpy as np
 
 from geo.travel import MetricTravel
-from optimizer.problem import MAX_LEG, UNREACHABLE, Crew, Fault, Job, Matrix, Problem, ProblemError, check, fault_of
-from optimizer.vroom.shapes import Document, Former, JobShape, Matrices, Names, StepOut, Vehicle
+from optimizer.problem import (
+    MAX_LEG,
+    UNREACHABLE,
+    Crew,
+    Fault,
+    Job,
+    Matrix,
+    Prices,
+    Problem,
+    ProblemError,
+    check,
+    fault_of,
+)
+from optimizer.vroom.shapes import Costs, Document, Former, JobShape, Matrices, Names, StepOut, Vehicle
 
 T = TypeVar("T")
 
@@ -21,10 +33,15 @@ NOT_KEPT = {
     "steps": "steps are not read: give them as a former output by --initial",
     "setup_per_type": "setups by type of vehicle are not planned: give one `setup`",
     "service_per_type": "services by type of vehicle are not planned: give one `service`",
+    "matrices": "a matrix of costs is not planned with: the objective is lateness, then travel time; leave it out",
     "amount": "amounts are not read, as in VROOM since 1.3: give `delivery` or `pickup`",
 }
 """What VROOM knows and is not planned with; refused where it would change a plan, with the way out."""
 OURS = ("due", "weight", "optional")
+PRICES = Prices(fairness=0, change=0)
+"""Lateness ahead of travel, and nothing else: VROOM knows no fairness, and nobody was told of anything."""
+ANYWHERE = -1
+"""Where a vehicle with an end alone starts: at its first job, wherever that is."""
 AMPLE = 10**9
 """The capacity of a vehicle without a limit on its tasks, where another has one."""
 _NAMES = {"crews": "vehicles", "committed": "steps", "place": "location_index"}
@@ -36,27 +53,37 @@ def read(text: bytes) -> Problem:
     Raises:
         ProblemError: it is no JSON, not of this form, or contradicts itself.
     """
-    _decode(text, Any)  # what is not read must be JSON, too: the answer repeats some of it
     document = _decode(text, Document)
+    _decode(text, Any)  # what is not read must be JSON, too: the answer repeats some of it
     faults = [*_not_kept(document, _decode(text, Names)), *_places(document)]
     if faults:
         raise ProblemError(tuple(faults))
     profiles = sorted({(vehicle.profile, vehicle.speed_factor) for vehicle in document.vehicles}) or [("car", 1.0)]
     travel = _matrices(document, profiles)
     by_index = bool(document.matrices)
+    if faults := list(_beyond(document, len(travel[0]) if travel else 0)):
+        raise ProblemError(tuple(faults))
     index = _Places()
     counted = any(vehicle.max_tasks is not None for vehicle in document.vehicles)
     kinds = max((len(vehicle.capacity) for vehicle in document.vehicles), default=0) if counted else None
-    problem = Problem(
-        crews=tuple(_crew(each, index, profiles, by_index=by_index, kinds=kinds) for each in document.vehicles),
-        jobs=tuple(_job(each, index, by_index=by_index, kinds=kinds) for each in document.jobs),
-        travel=travel if by_index else index.travel(profiles),
-    )
+    jobs = tuple(_job(each, index, by_index=by_index, kinds=kinds) for each in document.jobs)
+    crews = tuple(_crew(each, index, profiles, by_index=by_index, kinds=kinds) for each in document.vehicles)
+    travel = travel if by_index else index.travel(profiles)
+    if any(crew.start == ANYWHERE for crew in crews):
+        anywhere = len(travel[0])
+        travel = tuple(map(_with_anywhere, travel))
+        crews = tuple(
+            msgspec.structs.replace(crew, start=anywhere) if crew.start == ANYWHERE else crew for crew in crews
+        )
+    problem = Problem(crews=crews, jobs=jobs, travel=travel, prices=PRICES)
     try:
         check(problem)
     except ProblemError as error:
         raise ProblemError(
-            tuple(Fault(_in_their_words(fault.pointer), fault.detail) for fault in error.faults)
+            tuple(
+                Fault(_in_their_words(fault.pointer), fault.detail.replace("/crews/", "/vehicles/"))
+                for fault in error.faults
+            )
         ) from None
     return problem
 
@@ -67,7 +94,17 @@ def read_former(text: bytes) -> Former:
     Raises:
         ProblemError: it is none.
     """
-    return _decode(text, Former)
+    former = _decode(text, Former)
+    if faults := tuple(_nameless(former)):
+        raise ProblemError(faults)
+    return former
+
+
+def _nameless(former: Former) -> Iterator[Fault]:
+    for number, route in enumerate(former.routes):
+        for place, step in enumerate(route.steps):
+            if step.type == "job" and step.names is None:
+                yield Fault(f"/routes/{number}/steps/{place}/id", "is missing: a step of a job names it")
 
 
 def begun(problem: Problem, former: Former) -> Problem:
@@ -79,11 +116,11 @@ def begun(problem: Problem, former: Former) -> Problem:
         kept: list[str] = []
         left = 0
         for number, step in enumerate(routes.get(crew.id, ())):
-            if step.type == "job" and str(step.id) in known and str(step.id) not in taken:
+            if step.type == "job" and str(step.names) in known and str(step.names) not in taken:
                 if number > 0 and left > crew.earliest:
                     break
-                kept.append(str(step.id))
-                taken.add(str(step.id))
+                kept.append(str(step.names))
+                taken.add(str(step.names))
             left = _leaves(step)
         crews.append(msgspec.structs.replace(crew, committed=tuple(kept)))
     return msgspec.structs.replace(problem, crews=tuple(crews))
@@ -92,7 +129,8 @@ def begun(problem: Problem, former: Former) -> Problem:
 def orders_of(former: Former) -> dict[str, tuple[str, ...]]:
     """Return the ids of each vehicle's jobs in order."""
     return {
-        str(route.vehicle): tuple(str(step.id) for step in route.steps if step.type == "job") for route in former.routes
+        str(route.vehicle): tuple(str(step.names) for step in route.steps if step.type == "job")
+        for route in former.routes
     }
 
 
@@ -116,6 +154,10 @@ def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
     if document.shipments:
         yield Fault("/shipments", NOT_KEPT["shipments"])
     plain = Vehicle(id=0)
+    for number, members in enumerate(names.vehicles):
+        for name in _decode(bytes(members["costs"]), dict[str, object]) if "costs" in members else ():
+            if name not in Costs.__struct_fields__:
+                yield Fault(f"/vehicles/{number}/costs/{_escaped(name)}", NOT_KEPT["costs"])
     for number, vehicle in enumerate(document.vehicles):
         for name in ("breaks", "costs", "max_distance", "steps"):
             if getattr(vehicle, name) != getattr(plain, name):
@@ -134,8 +176,10 @@ def _places(document: Document) -> Iterator[Fault]:
     indexed = bool(document.matrices)
     for number, vehicle in enumerate(document.vehicles):
         at = f"/vehicles/{number}"
-        if (vehicle.start_index if indexed else vehicle.start) is None:
-            yield Fault(f"{at}/{'start_index' if indexed else 'start'}", "is missing: a vehicle starts somewhere")
+        ends = (vehicle.start_index, vehicle.end_index) if indexed else (vehicle.start, vehicle.end)
+        if ends == (None, None):
+            name = "start_index" if indexed else "start"
+            yield Fault(f"{at}/{name}", "is missing: a vehicle starts or ends somewhere")
         yield from _off_map(f"{at}/start", None if indexed else vehicle.start)
         yield from _off_map(f"{at}/end", None if indexed else vehicle.end)
         if vehicle.time_window is not None and vehicle.time_window[0] > vehicle.time_window[1]:
@@ -150,6 +194,21 @@ def _places(document: Document) -> Iterator[Fault]:
         yield from _off_map(f"{at}/location", None if indexed else job.location)
 
 
+def _beyond(document: Document, size: int) -> Iterator[Fault]:
+    """Look whether each index is that of a row."""
+    if not document.matrices:
+        return
+    given = [
+        (f"/vehicles/{number}/{name}", getattr(vehicle, name))
+        for number, vehicle in enumerate(document.vehicles)
+        for name in ("start_index", "end_index")
+    ]
+    given += [(f"/jobs/{number}/location_index", job.location_index) for number, job in enumerate(document.jobs)]
+    for at, row in given:
+        if row is not None and row >= size:
+            yield Fault(at, f"{row} is no row of a matrix of {size} places")
+
+
 def _off_map(at: str, place: Sequence[float] | None) -> Iterator[Fault]:
     if place is None:
         return
@@ -162,23 +221,36 @@ def _matrices(document: Document, profiles: Sequence[tuple[str, float]]) -> tupl
     if not document.matrices:
         return ()
     tables: dict[str, Matrix] = {}
+    metres: dict[str, Matrix] = {}
     size: int | None = None
     for name, raw in document.matrices.items():
         under = f"/matrices/{_escaped(name)}"
-        rows, at = _decode(bytes(raw), Matrices, under).durations, f"{under}/durations"
-        size = len(rows) if size is None else size
-        if len(rows) != size:
-            raise ProblemError((Fault(at, f"has {len(rows)} rows where another profile's has {size}"),))
-        for number, row in enumerate(rows):
-            if len(row) != len(rows):
-                raise ProblemError(
-                    (Fault(f"{at}/{number}", f"has {len(row)} columns in a matrix of {len(rows)} rows"),)
-                )
-        tables[name] = np.array(
-            [[UNREACHABLE if leg is None else leg for leg in row] for row in rows], dtype=np.int32
-        ).reshape(len(rows), len(rows))
+        given = _decode(bytes(raw), Matrices, under)
+        if given.costs is not None:
+            raise ProblemError((Fault(f"{under}/costs", NOT_KEPT["matrices"]),))
+        size = len(given.durations) if size is None else size
+        tables[name] = _table(given.durations, size, f"{under}/durations")
+        if given.distances is not None:
+            metres[name] = _table(given.distances, size, f"{under}/distances")
+            unknown = np.argwhere((metres[name] == UNREACHABLE) & (tables[name] != UNREACHABLE))
+            if len(unknown):
+                at = "/".join(map(str, unknown[0]))
+                raise ProblemError((Fault(f"{under}/distances/{at}", "is null where there is a duration"),))
+    if metres and (lacking := [profile for profile, _ in profiles if profile in tables and profile not in metres]):
+        under = f"/matrices/{_escaped(lacking[0])}/distances"
+        raise ProblemError((Fault(under, f"is missing, and {next(iter(metres))} has distances"),))
     names = [profile for profile in profiles if profile[0] in tables] or [(next(iter(tables)), 1.0)]
     return tuple(_at_speed(tables[name], factor) for name, factor in names)
+
+
+def _table(rows: list[list[int | None]], size: int, at: str) -> Matrix:
+    if len(rows) != size:
+        raise ProblemError((Fault(at, f"has {len(rows)} rows where another matrix has {size}"),))
+    for number, row in enumerate(rows):
+        if len(row) != size:
+            raise ProblemError((Fault(f"{at}/{number}", f"has {len(row)} columns in a matrix of {size} rows"),))
+    legs = [[UNREACHABLE if leg is None else leg for leg in row] for row in rows]
+    return np.array(legs, dtype=np.int32).reshape(size, size)
 
 
 def _at_speed(table: Matrix, factor: float) -> Matrix:
@@ -186,6 +258,13 @@ def _at_speed(table: Matrix, factor: float) -> Matrix:
         return table
     slower = np.minimum(np.ceil(table / factor), MAX_LEG).astype(np.int32)
     return np.where(table < 0, np.int32(UNREACHABLE), slower)
+
+
+def _with_anywhere(table: Matrix) -> Matrix:
+    """Return the table with one more place, from which every other is at once and to which there is no way."""
+    wider = np.pad(table, ((0, 1), (0, 1)))
+    wider[:-1, -1] = UNREACHABLE
+    return wider
 
 
 class _Places:
@@ -214,7 +293,7 @@ def _crew(
     start: Any = vehicle.start_index if by_index else vehicle.start
     return Crew(
         id=str(vehicle.id),
-        start=start if by_index else index.row(start),
+        start=ANYWHERE if start is None else start if by_index else index.row(start),
         end=end if by_index or end is None else index.row(end),
         earliest=opens,
         shift_end=closes,

@@ -40,7 +40,7 @@ class Vehicle(msgspec.Struct, frozen=True):
     capacity: list[Amount] = []
     skills: list[int] = []
     time_window: Window | None = None
-    speed_factor: Annotated[float, Meta(gt=0, le=5)] = 1.0
+    speed_factor: Annotated[float, Meta(ge=0.01, le=5)] = 1.0
     max_tasks: Annotated[int, Meta(ge=0, le=10**9)] | None = None
     costs: Costs = Costs()
     breaks: list[object] = []
@@ -69,9 +69,11 @@ class JobShape(msgspec.Struct, frozen=True):
 
 
 class Matrices(msgspec.Struct, frozen=True):
-    """The matrices of one profile; `distances` and `costs` are not looked at."""
+    """The matrices of one profile; `distances` are added up for the output, `costs` refused."""
 
     durations: list[list[Leg | None]]
+    distances: list[list[Leg | None]] | None = None
+    costs: object = None
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -93,15 +95,21 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class StepOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A step of a route that was written before."""
+    """A step of a route that was written before; `job` is what older outputs call the `id` of a job."""
 
     type: str
     id: int | None = None
+    job: int | None = None
     arrival: int = 0
     duration: int = 0
     setup: int = 0
     service: int = 0
     waiting_time: int = 0
+
+    @property
+    def names(self) -> int | None:
+        """The job that the step is of."""
+        return self.job if self.id is None else self.id
 
 
 class RouteOut(msgspec.Struct, frozen=True):
@@ -114,4 +122,4 @@ class RouteOut(msgspec.Struct, frozen=True):
 class Former(msgspec.Struct, frozen=True):
     """A former output."""
 
-    routes: list[RouteOut] = []
+    routes: list[RouteOut]

@@ -1,12 +1,19 @@
 """A `Plan` to VROOM's JSON, with `weighted_tardiness` in the summary and a `reason` for each job left out."""
 
-from typing import Any
+from typing import Any, Literal
 
 from optimizer.plan import LeftOut, Plan, Route, Stop
 from optimizer.problem import Crew, Job, Problem
 
 
-def write(problem: Problem, plan: Plan, document: dict[str, Any], *, computing_ms: dict[str, int]) -> dict[str, Any]:
+def write(
+    problem: Problem,
+    plan: Plan,
+    document: dict[str, Any],
+    *,
+    computing_ms: dict[str, int],
+    stopped_by: Literal["iterations", "time"] = "iterations",
+) -> dict[str, Any]:
     """Return the output for the document that the problem was read from. `cost` is travel seconds, as VROOM's is."""
     jobs = {job.id: job for job in problem.jobs}
     crews = {crew.id: crew for crew in problem.crews}
@@ -15,7 +22,11 @@ def write(problem: Problem, plan: Plan, document: dict[str, Any], *, computing_m
     routes = [
         _route(route, crews[route.crew], vehicles[route.crew], jobs, given) for route in plan.routes if route.stops
     ]
-    totals = ("cost", "setup", "service", "duration", "waiting_time", "priority")
+    totals = ["cost", "setup", "service", "duration", "waiting_time", "priority"]
+    if any(matrices.get("distances") is not None for matrices in document.get("matrices", {}).values()):
+        for route in routes:
+            _measure(route, document["matrices"][_profile(vehicles[str(route["vehicle"])])]["distances"])
+        totals.append("distance")
     return {
         "code": 0,
         "summary": {
@@ -25,6 +36,8 @@ def write(problem: Problem, plan: Plan, document: dict[str, Any], *, computing_m
             "weighted_tardiness": plan.figures.weighted_lateness,
             "late": plan.figures.late,
             "violations": [],
+            "iterations": plan.iterations,
+            "stopped_by": stopped_by,
             "computing_times": computing_ms,
         },
         "unassigned": [_unassigned(left, jobs[left.job], given[left.job]) for left in plan.left_out],
@@ -39,7 +52,9 @@ def _route(
     mine = [jobs[stop.job] for stop in route.stops]
     load = [sum(_amount(job.delivery, kind) for job in mine) for kind in kinds]
     loaded = list(load)
-    steps = [_end("start", vehicle, "start", route.begins, 0, loaded)]
+    steps = []
+    if vehicle.get("start") is not None or vehicle.get("start_index") is not None:
+        steps.append(_end("start", vehicle, "start", route.begins, 0, loaded))
     driven = 0
     for stop, job in zip(route.stops, mine, strict=True):
         driven += stop.travel
@@ -105,6 +120,19 @@ def _unassigned(left: LeftOut, job: Job, given: dict[str, Any]) -> dict[str, Any
         "reason": left.detail,
         "reason_code": left.reason,
     }
+
+
+def _profile(vehicle: dict[str, Any]) -> str:
+    return str(vehicle.get("profile", "car"))
+
+
+def _measure(route: dict[str, Any], distances: list[list[int]]) -> None:
+    """Write into a route and its steps how far it is from where the route begins."""
+    driven, here = 0, route["steps"][0]["location_index"]
+    for step in route["steps"]:
+        driven += distances[here][step["location_index"]]
+        here, step["distance"] = step["location_index"], driven
+    route["distance"] = driven
 
 
 def _where(given: dict[str, Any], member: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The product as a stranger meets it: two engines, a planner and a clock-keeper as real processes on one database.
 
 They are started once; each test gets a city of its own in that database, so that tests cannot meet. What differs
-between installations is set on the second engine: it waits neither long for a silent phone nor for a slow one.
+between installations is set on the second engine: it waits neither long for a silent phone nor for a slow one, and
+shows requests to nobody without a key.
 """
 
 import asyncio
@@ -32,6 +33,9 @@ SILENCE_S = 3
 IMPATIENT = {"QIANGDAN_SOCKETS_IDLE_TIMEOUT_S": str(SILENCE_S), "QIANGDAN_SOCKETS_QUEUE": "100"}
 """What is set on the second engine alone: little patience with who is silent, and with who does not read."""
 
+RESERVED = {"QIANGDAN_OPEN311_PUBLIC": "false"}
+"""And there: requests are shown to who has a key."""
+
 
 @pytest.fixture(scope="session")
 def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
@@ -55,11 +59,11 @@ def installation(pg_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for process, command in commands.items():
-            short = IMPATIENT if process == "engine-2" else {}
+            own = {**IMPATIENT, **RESERVED} if process == "engine-2" else {}
             with (folder / f"{process}.log").open("wb") as log:
                 running[process] = subprocess.Popen(
                     [sys.executable, "-m", "dispatch.cli", *command, "--config", str(config), "--log-format", "json"],
-                    env={**environment, **short},
+                    env={**environment, **own},
                     stdout=log,
                     stderr=log,
                 )

@@ -46,25 +46,50 @@ def _name(item: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(item.get(field) for field in ("id", "order", "clock", "crew"))
 
 
-async def test_a_cursor_that_the_list_did_not_give_is_refused(city: City) -> None:
-    order = (await city.report())["id"]
-    for path in ("/sla/clocks", "/sla/summary", f"/orders/{order}/candidates"):
-        for cursor in ("garbage", "-1", "²", "9" * 300):
-            answer = await city.call("GET", path, params={"cursor": cursor})
-            assert_problem(answer, 422, "invalid", "/cursor")
+@pytest.mark.parametrize("path", [*LISTS, "/sla/alarms"])
+async def test_a_cursor_that_the_list_did_not_give_is_refused(city: City, path: str) -> None:
+    first = (await city.report())["id"]
+    await city.report()
+    made = [(await city.crew()).id for _ in range(2)]
+    path = path.format(order=first)
+    others = [other.format(order=first) for other in LISTS if other.format(order=first) != path]
+    given = [(await city.get(other, limit=1))["next"] for other in others]
+    assert all(given)
+    own = [(await city.get(path, limit=1))["next"]] if path != "/sla/alarms" else []
+    for cursor in (
+        "zzz",
+        "garbage",
+        "-1",
+        "0",
+        "5",
+        "²",
+        "9" * 300,
+        first,
+        made[0],
+        *given,
+        *(f"{one}!" for one in own),
+    ):
+        answer = await city.call("GET", path, params={"cursor": cursor})
+        assert_problem(answer, 422, "invalid", "/cursor")
 
 
 @pytest.mark.parametrize(
     ("path", "values"),
     [
-        ("/sla/clocks", ["2026-01-01T00:00:00Z", "a\0", "arrival"]),
-        ("/sla/clocks", ["2026-01-01T00:00:00", "a", "arrival"]),
-        ("/sla/clocks", ["0001-01-01T00:00:00+14:00", "a", "arrival"]),
-        ("/sla/alarms", ["2026-01-01T00:00:00Z", "a", "b\0", "2026-01-01T00:00:00Z"]),
-        ("/sla/alarms", ["2026-01-01T00:00:00Z", "a", "b", "9999-12-31T23:59:59-14:00"]),
+        ("/orders", ["orders", "a\0"]),
+        ("/orders", ["orders"]),
+        ("/orders", ["orders", 7]),
+        ("/crews", ["crews", "a", "b"]),
+        ("/sla/summary", ["summary", -1]),
+        ("/sla/summary", ["summary", 10**30]),
+        ("/sla/clocks", ["clocks", "2026-01-01T00:00:00Z", "a\0", "arrival"]),
+        ("/sla/clocks", ["clocks", "2026-01-01T00:00:00", "a", "arrival"]),
+        ("/sla/clocks", ["clocks", "0001-01-01T00:00:00+14:00", "a", "arrival"]),
+        ("/sla/alarms", ["alarms", "2026-01-01T00:00:00Z", "a", "b\0", "2026-01-01T00:00:00Z"]),
+        ("/sla/alarms", ["alarms", "2026-01-01T00:00:00Z", "a", "b", "9999-12-31T23:59:59-14:00"]),
     ],
 )
-async def test_a_cursor_made_up_by_hand_is_refused(city: City, path: str, values: list[str]) -> None:
+async def test_a_cursor_made_up_by_hand_is_refused(city: City, path: str, values: list[Any]) -> None:
     cursor = urlsafe_b64encode(json.dumps(values).encode()).decode()
     assert_problem(await city.call("GET", path, params={"cursor": cursor}), 422, "invalid", "/cursor")
 

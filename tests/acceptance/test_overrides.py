@@ -1,5 +1,6 @@
 """What a dispatcher may do: every action in every state, versions, reasons, lists, undo."""
 
+import json
 from typing import Any
 
 import pytest
@@ -244,9 +245,59 @@ async def test_a_list_of_overrides_is_answered_one_by_one(quick: City) -> None:
 async def test_a_list_of_overrides_has_at_most_500(quick: City) -> None:
     item = {"order": "x", "action": "hold", "reason": "x"}
     assert len((await quick.post("/overrides", [item] * 500, expect=200))["items"]) == 500
-    assert (await quick.call("POST", "/overrides", json=[item] * 501)).status_code == 422
-    answer = await quick.call("POST", "/overrides", json=[item, {**item, "colour": 1}])
-    assert_problem(answer, 422, "invalid", "/1/colour")
+    answer = await quick.call("POST", "/overrides", json=[item] * 501)
+    assert_problem(answer, 422, "invalid", "")
+    assert "500" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [None, {}, "x", 7, {"order": "x", "action": "hold", "reason": "x"}])
+async def test_what_is_no_list_of_overrides_is_refused_as_a_whole(quick: City, body: Any) -> None:
+    answer = await quick.call("POST", "/overrides", content=json.dumps(body))
+    assert_problem(answer, 422, "invalid", "")
+
+
+async def test_a_list_tells_what_its_stale_item_missed_and_where_an_item_is_wrong(quick: City) -> None:
+    order = await quick.report()
+    await quick.override(order["id"], "hold")
+    good = {"order": order["id"], "action": "release", "reason": "x"}
+    wrong: list[tuple[Any, str]] = [
+        ({**good, "reason": ""}, "/reason"),
+        ({**good, "reason": "  "}, "/reason"),
+        ({**good, "reason": "a\0b"}, "/reason"),
+        ({"order": order["id"], "action": "release"}, "/reason"),
+        ({**good, "action": "reprioritize", "severity": 9}, "/severity"),
+        ({**good, "action": "dance"}, "/action"),
+        ({**good, "action": "assign"}, "/crew"),
+        ({**good, "colour": "red"}, "/colour"),
+        ({"action": "release", "reason": "x"}, "/order"),
+        ({**good, "order": 7}, "/order"),
+        ("release it", ""),
+        (None, ""),
+    ]
+    items = [{**good, "version": order["version"]}, *(item for item, _ in wrong), good]
+    stale, *refused, done = (await quick.post("/overrides", items, role="dispatcher", expect=200))["items"]
+    alone = await quick.call(
+        "POST", f"/orders/{order['id']}/override", json={"action": "hold", "reason": "x", "version": order["version"]}
+    )
+    assert (stale["status"], stale["code"]) == (409, "stale_version")
+    assert (stale["current"]["state"], stale["current"]["version"]) == ("held", order["version"] + 1)
+    assert set(stale["current"]) == set(alone.json()["order"])
+    for n, ((item, pointer), result) in enumerate(zip(wrong, refused, strict=True), 1):
+        assert (result["status"], result["code"]) == (422, "invalid"), item
+        assert [error["pointer"] for error in result["errors"]] == [f"/{n}{pointer}"]
+        assert result["errors"][0]["detail"]
+        named = item.get("order") if isinstance(item, dict) else None
+        assert result["order"] == (named if isinstance(named, str) else "")
+    assert (done["status"], done["result"]["state"]) == (200, "offered")
+
+
+async def test_a_value_that_no_json_holds_refuses_the_list_and_is_named(quick: City) -> None:
+    order = (await quick.report())["id"]
+    good = f'{{"order": "{order}", "action": "hold", "reason": "x"}}'
+    for bad, pointer in (('"severity": NaN', "/1/severity"), ('"crew": "\\ud800"', "/1/crew")):
+        answer = await quick.call("POST", "/overrides", content=f'[{good}, {{"order": "x", {bad}}}]')
+        assert_problem(answer, 422, "invalid", pointer)
+    assert (await quick.order(order))["state"] == "offered"
 
 
 @pytest.mark.parametrize(
@@ -301,6 +352,15 @@ async def test_a_merged_order_names_what_it_went_into_and_comes_back(quick: City
     assert {clock["state"] for clock in back["clocks"].values()} == {"running"}
 
 
+async def test_an_order_that_others_were_merged_into_is_not_cancelled_over_their_heads(quick: City) -> None:
+    main, same = (await quick.report())["id"], (await quick.report())["id"]
+    await quick.override(same, "merge", into=main)
+    refused = await quick.call("POST", f"/orders/{main}/override", json={"action": "cancel", "reason": "test"})
+    assert same in assert_problem(refused, 409, "impossible")["detail"]
+    await quick.override(same, "unmerge")
+    assert (await quick.override(main, "cancel"))["state"] == "cancelled"
+
+
 async def test_a_transfer_has_a_clock_until_it_comes_back(quick: City) -> None:
     order = (await quick.report())["id"]
     moved = await quick.override(order, "transfer", to="市自来水公司")
@@ -309,3 +369,21 @@ async def test_a_transfer_has_a_clock_until_it_comes_back(quick: City) -> None:
     back = await quick.override(order, "release")
     assert back["clocks"]["transfer"]["state"] == "met"
     assert (await quick.order(order))["transferred_to"] is None
+
+
+@pytest.mark.parametrize("action", ["release", "hold", "offer"])
+async def test_who_takes_a_transferred_order_back_ends_the_transfer(quick: City, action: str) -> None:
+    order = (await quick.report())["id"]
+    await quick.override(order, "transfer", to="市自来水公司")
+    back = await quick.override(order, action)
+    assert back["clocks"]["transfer"]["state"] == "met"
+    assert (await quick.order(order))["transferred_to"] is None
+
+
+async def test_a_second_transfer_has_a_clock_of_its_own_beside_the_first(quick: City) -> None:
+    order = (await quick.report())["id"]
+    await quick.override(order, "transfer", to="市自来水公司")
+    await quick.override(order, "release")
+    clocks = (await quick.override(order, "transfer", to="燃气公司"))["clocks"]
+    assert (clocks["transfer"]["state"], clocks["transfer#1"]["state"]) == ("running", "met")
+    assert clocks["transfer"]["started_at"] > clocks["transfer#1"]["started_at"]

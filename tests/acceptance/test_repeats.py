@@ -114,10 +114,38 @@ async def test_a_key_has_1_to_200_characters(city: City, key: str) -> None:
     assert_problem(answer, 422, "invalid", "/Idempotency-Key")
 
 
-async def test_a_refused_request_does_not_use_up_its_key(city: City) -> None:
+async def test_a_request_that_nobody_could_read_does_not_use_up_its_key(city: City) -> None:
     headers = keyed()
     assert (await city.call("POST", "/crews", json={}, headers=headers)).status_code == 422
     await city.post("/crews", {"name": "甲"}, headers=headers)
+
+
+async def test_a_command_that_was_refused_is_refused_again_under_its_key(quick: City) -> None:
+    crew, _ = await quick.working()
+    order = (await quick.report())["id"]
+    path, body, headers = f"/orders/{order}/override", {"action": "revoke", "reason": "look"}, keyed()
+    first = await quick.call("POST", path, json=body, headers=headers)
+    assert_problem(first, 409, "impossible")
+    await quick.override(order, "assign", crew=crew.id)
+    again = await quick.call("POST", path, json=body, headers=headers)
+    assert_problem(again, 409, "impossible")
+    assert again.json() == first.json()
+    assert (await quick.order(order))["crew"] == crew.id
+    assert_problem(await quick.call("POST", path, json=_other(body), headers=headers), 422, "key_reused")
+    assert (await quick.call("POST", path, json=body, headers=keyed())).status_code == 200
+
+
+async def test_a_command_that_is_refused_to_many_at_once_has_one_answer(quick: City) -> None:
+    order = await quick.report()
+    body = {"action": "hold", "reason": "look", "version": order["version"] + 7}
+    headers = keyed()
+    path = f"/orders/{order['id']}/override"
+    answers = await asyncio.gather(*(quick.call("POST", path, json=body, headers=headers) for _ in range(12)))
+    assert {answer.status_code for answer in answers} == {409}
+    assert len({answer.text for answer in answers}) == 1
+    await quick.override(order["id"], "hold")
+    again = await quick.call("POST", path, json=body, headers=headers)
+    assert again.text == answers[0].text
 
 
 async def test_a_repeated_external_id_gives_200_and_the_first_answer(city: City) -> None:

@@ -125,6 +125,36 @@ async def test_the_summary_adds_up_by_hand(quick: City) -> None:
     assert await summary(**{"from": "2999-01-01T00:00:00Z"}) == {}
 
 
+async def test_an_order_that_is_opened_again_must_be_reached_again_and_keeps_its_first_verdicts(quick: City) -> None:
+    crew, phone = await quick.working()
+    order = (await quick.report(reported_at=ago(1000)))["id"]  # too late to be handed down, and to be reached
+    await hold_by(quick, phone, crew.id, order)
+    for to in ("arrived", "resolved"):
+        assert "error" not in await phone.progress(order, to)
+    again = await quick.post(f"/orders/{order}/rating", {"stars": 1, "resolved": False}, expect=200)
+    for name, target_s in (("hand_down", 600), ("arrival", 900)):
+        clock = again["clocks"][name]
+        assert clock["state"] == "running"
+        assert at(clock["due_at"]) - at(clock["started_at"]) == timedelta(seconds=target_s)
+        assert again["clocks"][f"{name}#1"]["state"] == "breached"
+    assert again["clocks"]["resolve"]["state"] == "running"
+    await hold_by(quick, phone, crew.id, order)
+    await phone.progress(order, "arrived")
+
+    rows = {row["clock"]: row for row in (await quick.get("/sla/summary", role="monitor"))["items"]}
+    for name in ("hand_down", "arrival"):
+        assert (rows[name]["count"], rows[name]["met"], rows[name]["breached"]) == (2, 1, 1)
+    [today] = (await quick.get("/sla/board", role="monitor"))["today"]
+    assert (today["arrival_met"], today["arrival_breached"]) == (0, 1), "an order counts once, by its worst"
+
+    async def both_told() -> bool:
+        alarms = (await quick.get("/sla/alarms", role="monitor"))["items"]
+        assert all(alarm["stopped_at"] for alarm in alarms)
+        return sorted(alarm["clock"] for alarm in alarms) == ["arrival", "hand_down"]
+
+    await until(both_told)
+
+
 async def test_each_alarm_sounds_once_and_at_its_time(quick: City) -> None:
     console = await quick.console()
     await console.hello()

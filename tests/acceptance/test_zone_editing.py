@@ -18,6 +18,21 @@ async def test_a_check_names_what_is_wrong_and_changes_nothing(make_city: MakeCi
     assert (await city.get("/zones"))["version"] == 1
 
 
+async def test_a_check_and_a_map_put_in_force_refuse_the_same_policies_by_zone(make_city: MakeCity) -> None:
+    city = await make_city()
+    wrong = usual_map()
+    wrong["features"][1]["properties"]["policy"] = {"mode": "fast"}
+    wrong["features"][3]["properties"]["policy"] = {"window_s": -1}
+    told = await city.post("/zones/check", wrong, role="dispatcher", expect=200)
+    assert [(problem["pointer"], problem["zone"]) for problem in told["problems"]] == [
+        ("/features/1/properties/policy/mode", zone_id(1)),
+        ("/features/3/properties/policy/window_s", zone_id(3)),
+    ]
+    refused = await city.call("PUT", "/zones", json=wrong)
+    assert refused.status_code == 422
+    assert [error["detail"][: len("zone z10")] for error in refused.json()["errors"]] == ["zone z10", "zone z30"]
+
+
 async def test_a_check_tells_which_orders_and_crews_a_map_would_move(make_city: MakeCity) -> None:
     city = await make_city({"mode": "first", "assign_after_s": 600})
     stays, moves = await city.report(1), await city.report(0)

@@ -273,6 +273,43 @@ async def test_a_new_map_counts_at_once_on_both_engines(city: City) -> None:
     await until(there_too)
 
 
+async def test_open_orders_follow_a_new_map(quick: City) -> None:
+    """Who holds one keeps it; what is open goes to the crews of its new zone, or to a dispatcher where it has none."""
+    crew, holder = await quick.working(1)
+    held = (await quick.report(1))["id"]
+    assert (await holder.verdict(held))["won"] is True
+    open_one, kept_back, outside = [(await quick.report(column))["id"] for column in (0, 0, 2)]
+    await quick.override(kept_back, "hold")
+    renamed = usual_map({"mode": "first", "ring_s": [300, 600], "assign_after_s": 3600})
+    renamed["features"] = [
+        {**feature, "properties": {**feature["properties"], "id": f"new-{feature['properties']['id']}"}}
+        for feature in renamed["features"]
+        if feature["properties"]["id"] != "z20"
+    ]
+    neighbour = await quick.crew(home_zone=None)
+    assert (await put(quick, renamed)).status_code == 200
+
+    async def all_moved() -> bool:
+        zones = [(await quick.order(order))["zone"] for order in (held, open_one, kept_back, outside)]
+        return zones == ["new-z10", "new-z00", "new-z00", None]
+
+    await until(all_moved)
+    assert [(await quick.order(order))["state"] for order in (held, open_one, kept_back, outside)] == [
+        "claimed",
+        "offered",
+        "held",
+        "unzoned",
+    ]
+    assert (await quick.order(held))["crew"] == crew.id
+    there = await quick.call("PATCH", f"/crews/{neighbour.id}", json={"home_zone": "new-z00"})
+    assert there.status_code == 200, there.text
+    phone = await quick.phone(neighbour)
+    await phone.on_shift(*centre(0))
+    await phone.expect("offer", order=open_one)
+    await quick.override(kept_back, "release")
+    assert (await phone.expect("offer", order=kept_back))["order"]["zone"] == "new-z00"
+
+
 async def test_a_gap_between_zones_is_a_warning_with_its_place(city: City) -> None:
     around = [square(column, row) for row in range(3) for column in range(3) if (column, row) != (1, 1)]
     answer = await put(city, {"type": "FeatureCollection", "features": around})

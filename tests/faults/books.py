@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from dispatch.cities import load_city
+from dispatch.clocks import base_of
 from dispatch.config import Settings
 from dispatch.deliveries import crew_delivery, deliveries
 from dispatch.mirror import Mirror
@@ -118,7 +119,7 @@ class Books:
                 clock=brief.clock,
                 deadline=brief.deadline.timestamp() if brief.deadline else None,
                 clocks=tuple(
-                    ClockAt(name, clock.due_at.timestamp(), not clock.stopped_at and not clock.paused_at)
+                    ClockAt(base_of(name), clock.due_at.timestamp(), not clock.stopped_at and not clock.paused_at)
                     for name, clock in (order.clocks.items() if order else ())
                 ),
             )

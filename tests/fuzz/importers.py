@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,19 @@ BETWEEN = b"\n---\n"
 
 def read_zones(raw: bytes) -> None:
     """A map of zones: what is taken is taken again as it is written, and every place is in at most one zone."""
-    from geo.zones import ZoneIndex, ZoneMapError, parse_zones
+    from geo.zones import ZoneIndex, ZoneMapError, parse_zones, survey_zones
 
+    survey = survey_zones(raw)
     try:
         found = parse_zones(raw)
     except ZoneMapError as error:
-        assert error.problems
+        assert error.problems and survey.problems
         for problem in error.problems:
             assert problem.detail
             problem.pointer.encode()
         return
+    assert not survey.problems
+    assert survey.warnings == found.warnings
     written = json.dumps(found.feature_collection()).encode()
     again = parse_zones(written)
     assert [zone.id for zone in again.zones] == [zone.id for zone in found.zones]
@@ -109,6 +113,29 @@ def read_settings(raw: bytes) -> None:
         load_settings(file, environ={})
 
 
+def read_open311_form(raw: bytes) -> None:
+    """A GeoReport form, in both encodings: a report that can be stored, a question, or refused with what is wrong."""
+    import msgspec
+
+    from dispatch.errors import DispatchError
+    from dispatch.georeport_form import Parameters, read_question, read_report
+    from dispatch.http.open311.forms import FORM, MULTIPART, read_form
+    from dispatch.intake import ReportIn
+    from dispatch.problems import unfit_values
+
+    for kind in (FORM, f"{MULTIPART}; boundary=x"):
+        for read in (read_report, lambda given: read_question(given, datetime(2026, 1, 15, tzinfo=UTC))):
+            try:
+                found = read(Parameters(read_form(kind, raw)[0]))
+            except DispatchError as error:
+                assert error.status in (400, 404) and error.detail
+                continue
+            if isinstance(found, ReportIn):
+                stored = msgspec.json.encode(found)
+                assert not unfit_values(msgspec.json.decode(stored))
+                assert msgspec.json.decode(stored, type=ReportIn) == found
+
+
 TARGETS: dict[str, Target] = {
     "zones": read_zones,
     "reports": read_reports,
@@ -116,6 +143,7 @@ TARGETS: dict[str, Target] = {
     "former": read_former,
     "scenario": read_scenario,
     "settings": read_settings,
+    "open311": read_open311_form,
 }
 
 
@@ -144,6 +172,11 @@ def seeds() -> dict[str, list[bytes]]:
     crews = "id,lon,lat,home_zone,skills,capacity,shift_start,shift_end\nc1,126.6,45.7,z,gas;heat,2,,\n"
     day = "id,at,lon,lat,category,severity,service_s,required_skills\n"
     day += "r1,2026-01-15T08:00:00+08:00,126.6,45.7,leak,5,600,\n"
+    form = "service_code=leak&lat=45.7&long=126.6&first_name=%E7%A7%80&last_name=W&attribute[A][]=1&attribute[A][]=2"
+    form += "&start_date=2026-01-01T00:00:00Z&status=open,closed&page=2&page_size=50"
+    field = '--x\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    parts = [field.format(*pair) for pair in (("service_code", "leak"), ("lat", "45"), ("long", "126"))]
+    picture = '--x\r\nContent-Disposition: form-data; name="m"; filename="a.jpg"\r\nContent-Type: a/b\r\n\r\nx\r\n'
     csv = "channel,category,lon,lat,address,required_skills,reported_at,severity\n"
     csv += "w,leak,126.6,45.7,道里区,a;b,2026-01-15T08:00:00+08:00,5\n"
     found: dict[str, list[Any]] = {
@@ -166,6 +199,7 @@ def seeds() -> dict[str, list[bytes]]:
         "former": [{"routes": [{"vehicle": 1, "steps": [{"type": "start", "arrival": 0}, step]}]}],
         "scenario": [BETWEEN.decode().join([crews, day, 'kind = "metric"\nspeed_mps = 6.0\ndetour = 1.3\n'])],
         "settings": ['port = 8000\n[clocks]\narrival_s = 900\n[grab]\nmode = "first"\nring_s = [15, 30]\n'],
+        "open311": [form, "".join([*parts, picture, "--x--\r\n"])],
     }
     return {
         name: [(text if isinstance(text, str) else json.dumps(text)).encode() for text in texts]

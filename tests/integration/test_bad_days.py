@@ -248,6 +248,19 @@ async def raw(place: Place, token: str) -> ClientConnection:
     )
 
 
+async def keeps_reporting(place: Place) -> list[int]:
+    """Report over one connection until it is told to come back; return what was answered."""
+    statuses = []
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20, headers=headers) as client:
+        while 503 not in statuses:
+            body = {"channel": "test", "category": "no_heat"}
+            answer = await client.post(f"{place.url}/api/v1/reports", json=body)
+            statuses.append(answer.status_code)
+    assert (answer.headers["connection"], answer.headers["retry-after"]) == ("close", "2")
+    return statuses
+
+
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "engines told three times"])
 async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to_come_back(
     own_place: Place, twice: bool
@@ -275,6 +288,7 @@ async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to
     await blocker.execute("SELECT 1 FROM crew WHERE crew_id = $1 FOR UPDATE", crew)
     for order in orders:
         await line.send(f'{{"type":"grab","id":"m-{order}","order":"{order}"}}')
+    reporting = asyncio.create_task(keeps_reporting(place))
     await asyncio.sleep(0.3)
     engines = place.serving.children("engine")
     place.serving.process.send_signal(signal.SIGTERM)
@@ -295,6 +309,7 @@ async def test_a_drain_gives_grabs_in_flight_their_verdicts_and_tells_clients_to
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
     assert verdicts == dict.fromkeys(orders, True)
+    assert set(await reporting) == {201, 503}
     assert await asyncio.to_thread(place.serving.process.wait, 20) == 0
     slow.close()
     assert '"level":"error"' not in place.serving.log.read_text()

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -175,3 +176,13 @@ async def test_a_city_that_does_not_exist_takes_no_reports(city: str, tmp_path: 
     file.write_text("channel,category\nwechat,leak\n", encoding="utf-8")
     with pytest.raises(NotFound):
         await take(city, file, city="atlantis")
+
+
+async def test_the_command_says_where_the_cities_are_listed(city: str, tmp_path: Path) -> None:
+    file = tmp_path / "reports.csv"
+    file.write_text("channel,category\nwechat,leak\n", encoding="utf-8")
+    command = [sys.executable, "-m", "dispatch.cli", "reports", "import", str(file), "--database-url", city]
+    running = await asyncio.create_subprocess_exec(*command, "--city", "atlantis", stderr=asyncio.subprocess.PIPE)
+    _, err = await running.communicate()
+    assert running.returncode == 1
+    assert "There is no city atlantis: see 'qiangdan city list'." in err.decode()

@@ -40,12 +40,12 @@ from dispatch.orders import ACTIONS
 from dispatch.overrides import Action, OverrideIn, override
 from dispatch.policy import GrabPolicy
 from dispatch.relay import load_mirror
-from dispatch.zoning import place_unzoned
+from dispatch.zoning import rezone
 from tests.solvers import plan
 from tests.town import Clock, ClockedDatabase, Town, centre, zone_map
 
 CREWS = 6
-EXAMPLES = int(os.environ.get("QIANGDAN_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("QIANGDAN_TEST_EXAMPLES", "10"))
 OVERRIDES: tuple[Action, ...] = (
     "assign",
     "revoke",
@@ -375,7 +375,7 @@ class World:
         for order in self.orders:
             await self.engine.run(
                 self.town.id,
-                lambda tx, key=order: place_unzoned(tx, key, self.mirror.city, self.mirror.crews.values()),  # type: ignore[misc]
+                lambda tx, key=order: rezone(tx, key, self.mirror.city, self.mirror.crews.values()),  # type: ignore[misc]
             )
 
     async def do_crew(self, a: int, b: int) -> None:
@@ -495,6 +495,7 @@ def _no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew_commands, "SECOND_LOOK_S", 1e6)
 
 
+@pytest.mark.timeout(400)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

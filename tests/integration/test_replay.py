@@ -20,6 +20,7 @@ from dispatch.crews import set_shift
 from dispatch.grabs import Ask, judge_batch
 from dispatch.orders import Order
 from dispatch.overrides import Action, OverrideIn, override
+from dispatch.simulate.replay import logged_day, read_rows
 from dispatch.store.crews import Fix
 from dispatch.visits import hand_back, report_progress
 from tests.town import Clock, ClockedDatabase, Town, centre, zone_map
@@ -184,6 +185,33 @@ async def test_a_replay_goes_on_from_what_was_open_and_from_what_crews_held(town
 
     status, out, _ = await replay(town, start, end, "--policy", "hybrid")
     assert (status, "4 orders were open at the beginning" in out) == (0, True)
+
+
+async def test_both_sides_end_with_the_period_and_shifts_where_they_ended(town: LoggedTown, tmp_path: Path) -> None:
+    start = town.clock.now
+    await town.comes_on("near", 0)
+    first, second = await town.report(0), await town.report(0)
+    await town.grabs("near", first)
+    await town.says("near", first, "en_route", after_s=60)
+    await town.says("near", first, "arrived", after_s=240)
+    end = town.clock.now + timedelta(seconds=60)
+    await town.says("near", first, "resolved", after_s=1200)
+    await town.grabs("near", second)
+    await town.says("near", second, "en_route", after_s=10)
+    await town.says("near", second, "arrived", after_s=100)
+    await town.run(lambda tx: set_shift(tx, "near", False))
+    home_at = town.clock.now
+
+    city = await town.city()
+    async with town.db.connection() as conn:
+        day = logged_day(await read_rows(conn, town.id, start, end), city, start, end)
+    assert [shift.end for shift in day.scenario.crews[0].shifts] == [home_at]
+    status, out, err = await replay(town, start, end, "--policy", "nearest", "--out", str(tmp_path))
+    assert (status, err) == (0, "")
+    assert "unserved in either (as logged 1, nearest 1)" in out
+    assert [row["report"] for row in csv.DictReader((tmp_path / "visits.csv").open())] == [first]
+    later = await replay(town, start, home_at + timedelta(seconds=1), "--policy", "nearest")
+    assert "unserved in either (as logged 0, nearest 0)" in later[1]
 
 
 async def test_who_handed_an_order_back_before_the_period_is_not_asked_again_in_it(

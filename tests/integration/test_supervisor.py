@@ -159,11 +159,46 @@ def test_a_port_in_use_is_said_in_one_sentence(serve: Serve) -> None:
 
 
 def test_a_folder_in_use_is_said_in_one_sentence_and_its_owner_goes_on(running: Serving) -> None:
+    known = len(running.log.read_text().splitlines())
     second = Serving(running.folder)
     with second.process:
         assert second.process.wait(START_WITHIN_S) == 1
-    assert f"in use by process {running.process.pid}" in second.log.read_text()
+    told = second.log.read_text().splitlines()[known:]  # both write there
+    [sentence] = [line for line in told if not line.startswith("{")]
+    assert f"in use by process {running.process.pid}" in sentence
+    assert not any("stopp" in line for line in told)
     assert running.is_healthy()
+
+
+@pytest.mark.parametrize(
+    ("folder", "url", "word"),
+    [
+        ("data", "postgresql://u:x@127.0.0.1:1/x", "127.0.0.1:1"),
+        ("data", "nonsense", "database_url"),
+        ("a-file/data", "", "a-file"),
+    ],
+)
+def test_a_start_that_fails_says_one_sentence_and_nothing_else(
+    tmp_path: Path, folder: str, url: str, word: str
+) -> None:
+    (tmp_path / "a-file").touch()
+    log = tmp_path / "log"
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("QIANGDAN_")}
+    with log.open("wb") as stderr:
+        status = subprocess.run(
+            [sys.executable, "-m", "dispatch.cli", "serve", "--port", "0", "--data-dir", str(tmp_path / folder)],
+            env={
+                **inherited,
+                **({"QIANGDAN_DATABASE_URL": url} if url else {}),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            stderr=stderr,
+            timeout=START_WITHIN_S,
+            check=False,
+        ).returncode
+    assert status in (1, 2)
+    [sentence] = log.read_text().splitlines()
+    assert word in sentence and sentence.endswith("."), sentence
 
 
 async def test_a_schema_from_the_future_is_said_in_one_sentence(serve: Serve) -> None:

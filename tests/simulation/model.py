@@ -280,8 +280,8 @@ class Model:
         """Return the deadlines that are past and that nobody was told of."""
         missed = [f"breach of {name} of {key}, {due}" for key, name, due, _ in sorted(self.owed - self.alarms)]
         for key, order in self.orders.items():
-            for name, clock in order["clocks"].items():
-                due = clock["due_at"]
+            for turn, clock in order["clocks"].items():
+                name, due = turn.partition("#")[0], clock["due_at"]
                 alarmed = {kind for kind in ("at_risk", "breached") if (key, name, due, f"clock.{kind}") in self.alarms}
                 if clock.get("paused_at") is not None:
                     continue

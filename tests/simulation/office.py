@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dispatch import feedback, intake, overrides
-from dispatch.errors import DispatchError, Unavailable
+from dispatch.errors import Unavailable
 from dispatch.http.idempotency import once, read_key
 from dispatch.store import Tx
 from tests.simulation.database import CITY
@@ -52,10 +52,6 @@ class Office:
                     return
                 except (TimeoutError, Unavailable):
                     pass
-                except DispatchError as error:
-                    world.trace("office", "is told", error.code, "for", key)
-                    self.waiting.discard(key)
-                    return
             await asyncio.sleep(world.rng.uniform(0.1, 0.4))
 
     async def _serve(self, node: "Node", key: str, user: str, body: bytes, step: Step) -> tuple[int, bytes]:
@@ -70,6 +66,8 @@ class Office:
         if self.answers.setdefault(key, answer) != answer:
             world.wrong(f"{key} was answered {answer!r}, and {self.answers[key]!r} before")
         order = msgspec.json.decode(answer)
+        if status >= 400:
+            return
         if order["id"] not in world.model.orders:
             world.wrong(f"{key} was answered with {order['id']}, and the log does not know it")
         elif key.startswith("override") and order["version"] not in {

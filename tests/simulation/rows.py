@@ -128,6 +128,10 @@ class LockingOrders(MemoryOrders):
         await self._tx.statement(("override", override_id))
         await super().mark_undone(override_id)
 
+    async def merged_into(self, order_id: str) -> list[str]:
+        await self._tx.statement()
+        return await super().merged_into(order_id)
+
     async def changed_since(self, order_id: str, version: int) -> str | None:
         await self._tx.statement()
         return await MemoryOrders(self._log(), self._tx.now).changed_since(order_id, version)

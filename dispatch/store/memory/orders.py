@@ -150,6 +150,10 @@ class MemoryOrders(OrderRows):
         standing = [row for row in self._tables.overrides.values() if row["order_id"] == order_id and not row["undone"]]
         return max(standing, key=lambda row: row["version"], default=None)
 
+    async def merged_into(self, order_id: str) -> list[str]:
+        orders = [row.order for row in self._tables.orders.values()]
+        return sorted(order.id for order in orders if order.merged_into == order_id and order.state is State.MERGED)
+
     async def mark_undone(self, override_id: str) -> None:
         row = self._tables.overrides[override_id]
         self._tables.put(self._tables.overrides, override_id, {**row, "undone": True})

@@ -14,7 +14,8 @@ from crew_client.protocol.messages import ProgressTo
 from crew_client.radio import Radio
 from crew_client.terminal import CrewTerminal
 from crew_client.transport import open_socket
-from crew_client.wording import countdown, distance, place
+from crew_client.wording import CATEGORIES, countdown, distance, place
+from dispatch.ledger import FAULTS
 
 Connect = Callable[..., CrewClient]
 
@@ -216,3 +217,7 @@ def test_a_countdown_never_shows_zero_while_there_is_time(make: Any, left: float
 def test_places_and_distances_read_as_people_write_them(make: Any) -> None:
     assert (distance(850), distance(2340)) == ("850 m", "2.3 km")
     assert place(make.order()) == "道里区中央大街1号"
+
+
+def test_the_terminal_has_a_word_for_every_fault_of_the_ledger() -> None:
+    assert set(FAULTS) <= set(CATEGORIES)

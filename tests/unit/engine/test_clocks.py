@@ -49,6 +49,23 @@ def test_a_clock_stopped_by_its_deadline_is_met_and_after_it_breached() -> None:
     assert clocks.stop(started(), "arrival", after(901))["arrival"].state == "breached"
 
 
+def test_a_clock_that_starts_anew_keeps_its_earlier_turns_and_their_alarms() -> None:
+    late = clocks.stop(started(), "arrival", after(1000))  # and nobody has noticed yet
+    again = clocks.start(late, ("arrival",), after(1010), severity=3, targets=TARGETS)
+    third = clocks.start(again, ("arrival",), after(1020), severity=3, targets=TARGETS)
+    assert {name: third[name].state for name in ("arrival#1", "arrival#2", "arrival")} == {
+        "arrival#1": "breached",
+        "arrival#2": "met",
+        "arrival": "running",
+    }
+    assert third["arrival"].due_at == after(1920)
+    _, alarms = clocks.ring(third, after(1025))
+    assert [(alarm.kind, alarm.deadline) for alarm in alarms if alarm.clock == "arrival"] == [
+        ("at_risk", after(900)),
+        ("breached", after(900)),
+    ]
+
+
 def test_a_stopped_clock_is_not_stopped_again() -> None:
     once = clocks.stop(started(), "arrival", after(100))
     assert clocks.stop(once, "arrival", after(1000)) == once

@@ -37,6 +37,39 @@ def test_a_wrong_field_is_pointed_at(body: bytes, pointer: str) -> None:
     assert pointer_of(body).replace("...", "1") == pointer
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (
+            b'{"channel":"a","category":"b","location":{"lon":1,"lat":2,"crs":"gcj"}}',
+            "'gcj' is none of wgs84, gcj02, bd09",
+        ),
+        (b'{"channel":"a","category":"b","location":{"lon":1,"lat":2,"crs":7}}', "Expected `str | null`, got `int`"),
+    ],
+)
+def test_a_value_that_is_none_of_several_is_told_which_they_are(body: bytes, detail: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read_json(body, ReportIn)
+    assert sorted(caught.value.problems[0].detail.replace(",", "").split()) == sorted(detail.replace(",", "").split())
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", '[1, {"b": 1e999}]'])
+def test_a_number_too_large_in_an_address_is_pointed_at(number: str) -> None:
+    below = "/1/b" if "[" in number else ""
+    assert (
+        pointer_of(b'{"channel":"a","category":"b","address":{"x/y":%s}}' % number.encode()) == f"/address/x~1y{below}"
+    )
+
+
+def test_where_a_mapping_is_wrong_inside_the_pointer_is_one() -> None:
+    class Counts(msgspec.Struct):
+        of: dict[str, int]
+
+    with pytest.raises(Invalid) as caught:
+        read_json(b'{"of":{"a":"x"}}', Counts)
+    assert caught.value.problems[0].pointer == "/of"
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"nope", b"\xff\xfe"])
 def test_what_is_no_json_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):

@@ -13,7 +13,7 @@ from geo.areas import area_m2
 from geo.datums import to_wgs84
 from geo.geojson import MAX_PROBLEMS
 from geo.zone_reading import MAX_ZONES
-from geo.zones import ZoneMap, ZoneMapError, ZoneProblem, parse_zones
+from geo.zones import ZoneMap, ZoneMapError, ZoneProblem, parse_zones, survey_zones
 
 DATA = Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -302,16 +302,33 @@ def test_a_pile_of_zones_is_refused_without_comparing_each_with_each() -> None:
     assert len(_problems(pile)) == MAX_PROBLEMS  # takes 0.3 s; each with each takes minutes, and the test's time is up
 
 
+def test_a_survey_names_every_overlap_and_gap_and_says_where_it_was_cut() -> None:
+    pairs = [_zone(f"{n}{side}", _square(126.0 + n * 0.05 + shift, 45.7)) for n in range(150) for side, shift in
+             (("a", 0.0), ("b", 0.005), ("c", 0.01504))]  # fmt: skip
+    survey = survey_zones(json.dumps(_map(*pairs)).encode())
+    assert len([problem for problem in survey.problems if "overlap" in problem.detail]) == 150
+    assert len([warning for warning in survey.warnings if "gap" in warning.detail]) == 150
+    assert (survey.gaps_known, survey.cut) == (True, False)
+    assert survey_zones(json.dumps(_map(*pairs)).encode(), most=150).cut
+    broken = survey_zones(json.dumps(_map(*pairs, _zone("bow", BOW))).encode())
+    assert (broken.gaps_known, broken.warnings) == (False, ())
+
+
 def test_a_map_of_too_many_zones_is_refused() -> None:
     [problem] = _problems(_map(*[_zone("a", _square(126.6, 45.7))] * (MAX_ZONES + 1)))
     assert "10,000" in problem.detail
 
 
-def test_a_map_across_the_antimeridian_does_not_crash() -> None:
+def test_a_zone_across_the_antimeridian_must_be_cut_there() -> None:
     split = [_zone("east", _square(179.99, 45.0)), _zone("west", _square(-180.0, 45.0))]
     assert len(parse_zones(_map(*split)).zones) == 2
     round_the_earth = [[179.9, 45], [-179.9, 45], [-179.9, 46], [179.9, 46], [179.9, 45]]
-    assert len(parse_zones(_map(_zone("round", round_the_earth))).zones) == 1
+    [problem] = _problems(_map(_zone("round", round_the_earth)))
+    assert (problem.zone, problem.pointer) == ("round", "/features/0/geometry/coordinates/0/1")
+    assert (problem.lon, problem.lat) == (-179.9, 45)
+    assert "crosses the antimeridian" in problem.detail and "cut it there (RFC 7946, 3.1.9)" in problem.detail
+    in_steps = [[170, 45], [0, 44], [-170, 45], [-170, 46], [0, 46], [170, 46], [170, 45]]
+    assert "antimeridian" in _problems(_map(_zone("in steps", in_steps)))[0].detail
 
 
 def test_area_is_that_of_the_sphere() -> None:

@@ -114,6 +114,20 @@ def test_an_overlap_is_named_with_zones_place_and_area(tmp_path: Path) -> None:
     assert all(word in done.stdout for word in ("z0", "z1", "m²", "126.09", "45.05"))
 
 
+def test_gaps_are_named_beside_overlaps_and_policies_are_checked(tmp_path: Path) -> None:
+    # From the second zone to the third it is 4 m.
+    file = zones_file(tmp_path, (126.0, 126.1), (126.09, 126.2), (126.20005, 126.3))
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["features"][2]["properties"]["policy"] = {"mode": "auction"}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    done = qiangdan("zones", "check", file, folder=tmp_path)
+    assert done.returncode == 1
+    assert "zones 'z0' and 'z1' overlap by" in done.stdout
+    assert "no zone serves a gap of" in done.stdout
+    assert "the policy of zone 'z2'" in done.stdout and "/features/2/properties/policy/mode" in done.stdout
+    assert "2 problem(s)" in done.stderr
+
+
 def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
     well = qiangdan("doctor", "--port", "0", folder=tmp_path)
     assert well.returncode == 0, well.stdout

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from optimizer import Iterations, ProblemError, solve
+from optimizer import Fault, Iterations, ProblemError, solve
 from optimizer.vroom import reading
 from optimizer.vroom.writing import write
 
@@ -17,9 +17,9 @@ HARBIN = [126.63, 45.75]
 NEAR = [126.64, 45.76]
 
 
-def planned(document: dict[str, Any]) -> dict[str, Any]:
+def planned(document: dict[str, Any], *, iterations: int = 2_000) -> dict[str, Any]:
     problem = reading.read(json.dumps(document).encode())
-    return write(problem, solve(problem, stop=Iterations(2_000)), document, computing_ms={})
+    return write(problem, solve(problem, stop=Iterations(iterations)), document, computing_ms={})
 
 
 def command(*arguments: str, given: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +54,36 @@ def test_steps_carry_their_times() -> None:
     assert out["summary"]["weighted_tardiness"] == 3 * 20
     assert out["summary"]["priority"] == 4
     assert (out["summary"]["service"], out["summary"]["duration"], out["summary"]["waiting_time"]) == (600, 420, 1460)
+
+
+def test_without_deadlines_travel_alone_decides() -> None:
+    two = {
+        "vehicles": [{"id": 1, "start_index": 0}, {"id": 2, "start_index": 0}],
+        "jobs": [{"id": 1, "location_index": 1}, {"id": 2, "location_index": 2}],
+        "matrices": {"car": {"durations": [[0, 40, 45], [40, 0, 5], [45, 5, 0]]}},
+    }
+    assert planned(two)["summary"]["cost"] == 45
+    line = [0, *range(1_000, 1_400, 20)]
+    many = {
+        "vehicles": two["vehicles"],
+        "jobs": [{"id": n, "location_index": n} for n in range(1, 21)],
+        "matrices": {"car": {"durations": [[abs(a - b) for b in line] for a in line]}},
+    }
+    assert planned(many)["summary"]["cost"] == 1_380
+
+
+def test_distances_are_added_up_where_they_are_given() -> None:
+    document = two_jobs()
+    document["matrices"]["car"]["distances"] = [[0, 1200, 2400], [1100, 0, 600], [2300, 500, 0]]
+    out = planned(document)
+    assert [step["distance"] for step in out["routes"][0]["steps"]] == [0, 1200, 1800, 4100]
+    assert (out["routes"][0]["distance"], out["summary"]["distance"]) == (4100, 4100)
+    assert "distance" not in planned(two_jobs())["summary"]
+    document["matrices"]["bike"] = {"durations": document["matrices"]["car"]["durations"]}
+    assert planned(document)["summary"]["distance"] == 4100, "nobody rides a bike"
+    document["vehicles"].append({"id": 8, "start_index": 0, "profile": "bike"})
+    with pytest.raises(ProblemError, match="/matrices/bike/distances"):
+        reading.read(json.dumps(document).encode())
 
 
 def test_coordinates_are_travelled_by_great_circle() -> None:
@@ -95,11 +125,20 @@ def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
         (("vehicles", 0, "max_tasks"), -1, "/vehicles/0/max_tasks"),
         (("vehicles", 0, "costs"), {"fixed": 100}, "/vehicles/0/costs"),
         (("vehicles", 0, "start_index"), 8, "/vehicles/0/start_index"),
+        (("vehicles", 0, "end_index"), 3, "/vehicles/0/end_index"),
+        (("vehicles", 0), {"id": 7}, "/vehicles/0/start_index"),
+        (("vehicles", 0, "speed_factor"), 1e-300, "/vehicles/0/speed_factor"),
         (("vehicles", 0, "time_window"), [9, 1], "/vehicles/0/time_window"),
         (("vehicles", 0, "breaks"), [{"id": 1, "time_windows": [[0, 9]]}], "/vehicles/0/breaks"),
         (("vehicles", 0, "profile"), "bike", "/vehicles/0/profile"),
         (("matrices", "car", "durations"), [[0, 1], [1, 0, 1], [1, 1]], "/matrices/car/durations/0"),
         (("matrices", "car", "durations"), [[0, -1, 1], [1, 0, 1], [1, 1, 0]], "/matrices/car/durations/0/1"),
+        (("matrices", "car", "distances"), [[0, 1], [1, 0]], "/matrices/car/distances"),
+        (("matrices", "car", "distances"), [[0, 1, 1], [1, 0], [1, 1, 0]], "/matrices/car/distances/1"),
+        (("matrices", "car", "distances"), [[0, 1, 1], [1, 0, None], [1, 1, 0]], "/matrices/car/distances/1/2"),
+        (("matrices", "car", "costs"), [[0, 1, 1], [1, 0, 1], [1, 1, 0]], "/matrices/car/costs"),
+        (("matrices", "car", "distances"), "far", "/matrices/car/distances"),
+        (("vehicles", 0, "costs"), {"per_minute": 3}, "/vehicles/0/costs/per_minute"),
         (("shipments",), [{"pickup": {"id": 1}}], "/shipments"),
     ],
 )
@@ -114,6 +153,20 @@ def test_a_fault_is_named_by_its_place(at: tuple[str | int, ...], value: Any, po
     assert caught.value.faults[0].pointer.startswith(pointer)
 
 
+def test_a_fault_speaks_the_words_of_the_document() -> None:
+    with pytest.raises(ProblemError) as caught:
+        reading.read(b'{"vehicles": [{"id": 1, "start": [1e400, 1]}], "jobs": []}')
+    assert caught.value.faults[0].pointer == "/vehicles/0/start/0"
+    with pytest.raises(ProblemError) as caught:
+        reading.read(b'{"vehicles": [], "jobs": [], "seen": {"by": [1e400]}}')
+    assert caught.value.faults[0] == Fault("", "Number out of range within it")
+    document = two_jobs()
+    document["vehicles"] *= 2
+    with pytest.raises(ProblemError) as caught:
+        reading.read(json.dumps(document).encode())
+    assert caught.value.faults[0] == Fault("/vehicles/1/id", "7 is the id of /vehicles/0 too")
+
+
 def test_what_changes_no_plan_is_taken_as_vroom_takes_it() -> None:
     document = two_jobs()
     plain = planned(two_jobs())
@@ -125,6 +178,40 @@ def test_what_changes_no_plan_is_taken_as_vroom_takes_it() -> None:
         step.get("id") for step in plain["routes"][0]["steps"]
     ]
     assert again["summary"]["weighted_tardiness"] == plain["summary"]["weighted_tardiness"]
+
+
+def test_a_vehicle_with_an_end_alone_starts_at_its_first_job() -> None:
+    document = two_jobs()
+    del document["vehicles"][0]["start_index"]
+    out = planned(document)
+    steps = out["routes"][0]["steps"]
+    assert [(step["type"], step["arrival"], step["duration"]) for step in steps] == [
+        ("job", 0, 0),
+        ("job", 420, 60),
+        ("end", 2540, 300),
+    ]
+    document["vehicles"][0]["end_index"] = 3
+    with pytest.raises(ProblemError, match="/vehicles/0/end_index"):
+        reading.read(json.dumps(document).encode())
+    by_place = {"vehicles": [{"id": 1, "end": HARBIN}], "jobs": [{"id": 1, "location": NEAR}]}
+    steps = planned(by_place)["routes"][0]["steps"]
+    assert [(step["type"], step["duration"] > 0) for step in steps] == [("job", False), ("end", True)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_with_ends_alone_no_longer_routes_are_found_than_by_vroom_itself(seed: int, tmp_path: Path) -> None:
+    vroom = pytest.importorskip("vroom")
+    chance = random.Random(seed)
+    places = [(chance.randint(0, 1000), chance.randint(0, 1000)) for _ in range(12)]
+    document = {
+        "vehicles": [{"id": n, "end_index": n, "capacity": [6]} for n in range(2)],
+        "jobs": [{"id": n, "location_index": n, "delivery": [1]} for n in range(2, 12)],
+        "matrices": {"car": {"durations": [[abs(a - c) + abs(b - d) for c, d in places] for a, b in places]}},
+    }
+    peer = vroom.Input.from_json(write_down(tmp_path / "problem.json", document)).solve(
+        exploration_level=5, nb_threads=1
+    )
+    assert planned(document, iterations=20_000)["summary"]["cost"] == peer.summary.cost
 
 
 @pytest.mark.parametrize(("most", "capacity"), [(1, []), (1, [5]), (0, [])])
@@ -176,7 +263,7 @@ def limited(seed: int) -> dict[str, Any]:
 def test_under_limits_no_fewer_jobs_are_served_than_by_vroom_itself(seed: int, tmp_path: Path) -> None:
     vroom = pytest.importorskip("vroom")
     document = limited(seed)
-    out = planned(document)
+    out = planned(document, iterations=20_000)
     limits = {vehicle["id"]: vehicle for vehicle in document["vehicles"]}
     for route in out["routes"]:
         vehicle = limits[route["vehicle"]]
@@ -211,6 +298,24 @@ def test_what_has_begun_is_kept() -> None:
     assert plan.orders()["7"][0] == "2"
 
 
+@pytest.mark.parametrize(
+    ("former", "pointer"),
+    [
+        (b'{"hello": "world"}', ""),
+        (b'{"routes": [{"vehicle": 7, "steps": [{"type": "start"}, {"type": "job"}]}]}', "/routes/0/steps/1/id"),
+    ],
+)
+def test_what_is_no_former_output_is_refused(former: bytes, pointer: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        reading.read_former(former)
+    assert caught.value.faults[0].pointer == pointer
+
+
+def test_a_former_step_may_name_its_job_as_older_outputs_do() -> None:
+    former = reading.read_former(b'{"routes": [{"vehicle": 7, "steps": [{"type": "job", "job": 2}]}]}')
+    assert reading.orders_of(former) == {"7": ("2",)}
+
+
 def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_path: Any) -> None:
     given = json.dumps(two_jobs())
     first = command("--time-limit", "0.05", given=given)
@@ -219,6 +324,35 @@ def test_the_command_reads_standard_input_and_starts_from_a_former_output(tmp_pa
     former.write_text(first.stdout)
     again = command("-", "--time-limit", "0.05", "--initial", str(former), "--freeze", given=given)
     assert json.loads(again.stdout)["routes"] == json.loads(first.stdout)["routes"]
+
+
+def many_jobs(count: int) -> dict[str, Any]:
+    chance = random.Random(3)
+    places = [(chance.randint(0, 3000), chance.randint(0, 3000)) for _ in range(count)]
+    return {
+        "vehicles": [{"id": n, "start_index": n} for n in range(3)],
+        "jobs": [{"id": n, "location_index": n, "service": 300, "due": 900} for n in range(3, count)],
+        "matrices": {"car": {"durations": [[abs(a - c) + abs(b - d) for c, d in places] for a, b in places]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("jobs", "options"), [(30, ("--time-limit", "2")), (90, ("--iterations", "3000"))], ids=["small", "counted"]
+)
+def test_the_same_seed_gives_the_same_output_but_for_the_times(jobs: int, options: tuple[str, ...]) -> None:
+    given, outs = json.dumps(many_jobs(jobs)), []
+    for _ in range(2):
+        outs.append(json.loads(command("--seed", "7", *options, given=given).stdout))
+        outs[-1]["summary"].pop("computing_times")
+    assert outs[0] == outs[1]
+    assert outs[0]["summary"]["stopped_by"] == "iterations"
+
+
+def test_where_the_clock_decides_the_output_says_so() -> None:
+    out = command("--time-limit", "0.2", given=json.dumps(many_jobs(90)))
+    assert json.loads(out.stdout)["summary"]["stopped_by"] == "time"
+    capped = command("--time-limit", "0.2", "--iterations", "1000000000", given=json.dumps(many_jobs(20)))
+    assert json.loads(capped.stdout)["summary"]["stopped_by"] == "time", "a limit that is named is kept"
 
 
 @pytest.mark.parametrize(

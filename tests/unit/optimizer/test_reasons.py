@@ -36,6 +36,23 @@ def test_the_reason_is_the_one_that_holds(
     assert words in plan.left_out[0].detail
 
 
+def test_a_way_home_that_is_missing_is_not_called_a_way_there() -> None:
+    travel = np.array([[0, 1140], [UNREACHABLE, 0]], dtype=np.int32)
+    crew = msgspec.structs.replace(CREW, end=0)
+    plan = solve(Problem(crews=(crew,), jobs=(JOB,), travel=(travel,)), stop=Iterations(50))
+    assert plan.left_out[0].reason == "unreachable"
+    assert plan.left_out[0].detail.endswith("19 min away: there is no way from there to where it must end")
+
+
+def test_how_far_a_crew_is_counts_from_where_its_committed_work_ends() -> None:
+    travel = np.array([[0, UNREACHABLE, 60], [1140, 0, 60], [60, 600, 0]], dtype=np.int32)
+    crew = msgspec.structs.replace(CREW, committed=("held",))
+    jobs = (msgspec.structs.replace(JOB, windows=((0, 60),)), Job(id="held", place=2))
+    plan = solve(Problem(crews=(crew,), jobs=jobs, travel=(travel,)), stop=Iterations(50))
+    assert plan.left_out[0].reason == "window"
+    assert "10 min away" in plan.left_out[0].detail
+
+
 def test_without_crews_every_job_is_left_out() -> None:
     plan = solve(Problem(crews=(), jobs=(JOB,), travel=(WAY,)))
     assert [(left.job, left.reason) for left in plan.left_out] == [("j", "no_crews")]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.snapshots import list_schedule, make, weighted_lateness
-from optimizer import UNREACHABLE, Crew, Iterations, Job, Plan, Problem, schedule, solve
+from optimizer import UNREACHABLE, Capped, Crew, Iterations, Job, Plan, Problem, schedule, solve
 from optimizer.exact import least_cost
 from tests.unit.optimizer.problems import line_of, small, with_limits
 
@@ -20,7 +20,8 @@ def test_small_problems_are_solved_to_the_optimum(first: int) -> None:
     for seed in range(first, first + 20):
         problem = small(seed, most_jobs=10 if seed % 10 == 0 else 7)
         plan = solve(problem, stop=Iterations(20_000), seed=seed)
-        assert (missed(problem, plan), plan.cost) == least_cost(problem), f"seed {seed}"
+        least_missed, least = least_cost(problem)
+        assert (missed(problem, plan), plan.cost) == (least_missed, float(least)), f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -62,6 +63,14 @@ def test_the_same_seed_gives_the_same_plan() -> None:
     once, again, other = (solve(problem, stop=Iterations(5_000), seed=seed) for seed in (7, 7, 8))
     assert once == again
     assert once.orders() != other.orders()
+
+
+def test_a_cap_on_time_leaves_the_search_alone_until_it_is_reached() -> None:
+    problem = make(10, 40, 3)
+    ticks = iter(range(10**9))
+    plain = solve(problem, stop=Iterations(5_000))
+    assert solve(problem, stop=Capped(5_000, seconds=1e6), clock=lambda: float(next(ticks))) == plain
+    assert solve(problem, stop=Capped(5_000, seconds=10), clock=lambda: float(next(ticks))).iterations < 5_000
 
 
 def test_a_warm_start_is_never_worse_than_the_plan_in_force() -> None:
@@ -116,6 +125,23 @@ def test_orders_fall_equally_where_nothing_else_decides() -> None:
     jobs = tuple(Job(id=f"j{n}", place=0) for n in range(4))
     plan = solve(Problem(crews=crews, jobs=jobs, travel=(np.zeros((1, 1), np.int32),)), stop=Iterations(2_000))
     assert plan.orders() == {"c0": (), "c1": tuple(plan.orders()["c1"]), "c2": ()}
+
+
+def test_a_second_of_travel_decides_before_how_equally_orders_fall() -> None:
+    crews = (Crew(id="busy", start=0, orders_done=9), Crew(id="fresh", start=1))
+    jobs = tuple(Job(id=f"j{n}", place=0) for n in range(10))
+    travel = np.array([[0, 1], [1, 0]], np.int32)
+    plan = solve(Problem(crews=crews, jobs=jobs, travel=(travel,)), stop=Iterations(5_000))
+    assert [len(line) for line in plan.orders().values()] == [10, 0]
+
+
+def test_how_many_are_late_decides_before_travel() -> None:
+    far = 9_000
+    travel = np.array([[0, far, 0], [far, 0, 0], [0, 0, 0]], np.int32)
+    crews = (Crew(id="here", start=0, earliest=far + 1), Crew(id="there", start=1))
+    job = Job(id="j", place=0, due=far, weight=0)
+    plan = solve(Problem(crews=crews, jobs=(job,), travel=(travel,)), stop=Iterations(500))
+    assert plan.orders() == {"here": (), "there": ("j",)}, "even at no weight"
 
 
 def test_nobody_is_told_otherwise_without_a_gain() -> None:

@@ -31,4 +31,21 @@ def test_what_is_late_happens_at_once_and_what_comes_of_it_too() -> None:
     agenda.put(T0, Rank.REPORT, lambda: agenda.put(T0 - timedelta(1), Rank.WORK, lambda: told.append(agenda.now)))
     agenda.run(lambda: looked.append(len(told)))
     assert told == [T0]
-    assert looked == [0, 1], "after each of them"
+    assert looked == [1], "once all of the moment has happened"
+
+
+def test_whoever_looks_sees_the_whole_moment_and_again_what_came_of_looking() -> None:
+    agenda = Agenda(T0)
+    told: list[str] = []
+    looked: list[list[str]] = []
+
+    def look() -> None:
+        looked.append(list(told))
+        if len(looked) == 1:
+            agenda.put(T0, Rank.CREW, lambda: told.append("departed"))
+
+    for name in ("far", "near"):
+        agenda.put(T0, Rank.SHIFT, lambda name=name: told.append(name))  # type: ignore[misc]
+    agenda.put(T0 + timedelta(seconds=1), Rank.WORK, lambda: told.append("later"))
+    agenda.run(look)
+    assert looked == [["far", "near"], ["far", "near", "departed"], ["far", "near", "departed", "later"]]

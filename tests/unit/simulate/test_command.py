@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.cli import main
+from tests.unit.geo.routing_server import routing_server
 from tests.unit.simulate.folders import CREW_HEADER, REPORT_HEADER, at, crew, folder_of, made_up, report, rows_of
 
 KEYS = [
@@ -143,9 +144,10 @@ def test_behaviour_comes_from_the_folder_or_from_a_file(run: Run, scenario: Path
         ("reports.csv", f"{REPORT_HEADER}\nr,yesterday,1,1,leak,1,1,", "line 2, column at: must be a time"),
         ("zones.geojson", None, "zones.geojson is missing"),
         ("zones.geojson", "{}", "zones.geojson"),
-        ("travel.toml", 'kind = "rocket"', "rocket"),
+        ("travel.toml", 'kind = "rocket"', "there is no kind 'rocket'; there are metric, roads, valhalla, osrm."),
+        ("travel.toml", "wings = 2", "wings is not known; there are kind, speed_mps"),
         ("travel.toml", "speed_mps = 0", "speed_mps"),
-        ("travel.toml", "sped_mps = 6", "sped_mps"),
+        ("travel.toml", "sped_mps = 6", "sped_mps is not known; did you mean speed_mps?"),
         ("crews.toml", "keenness = 2.0", "key keenness"),
         ("crews.toml", "keeness = 1.0", "did you mean keenness?"),
         ("crews.toml", "keenness = ", "not TOML"),
@@ -193,3 +195,41 @@ def test_lines_in_any_order_with_any_offset_and_a_bom_are_the_same_day(run: Run,
         run(folder, "--out", tmp_path / "out", "--policy", "nearest")
         written.append((tmp_path / "out" / "visits.csv").read_bytes())
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("kind", ["osrm", "valhalla"])
+def test_what_the_metric_stood_in_for_is_said_with_counts(run: Run, tmp_path: Path, kind: str) -> None:
+    island = report("r2", 5).replace("126.58", "126.95")
+    day = folder_of(tmp_path / "day", [crew("c")], [report("r1", 0), island])
+    with routing_server() as server:
+        (day / "travel.toml").write_text(f'kind = "{kind}"\nurl = "{server.url}"\n')
+        status, out, err = run(day, "--policy", "nearest", "--json", "--out", tmp_path / "out")
+    assert status == 0
+    assert json.loads(out)["unserved"] == 0
+    [line] = err.splitlines()
+    assert re.fullmatch(
+        r"The plain metric stood in for (\d+) of \d+ travel times \(\1: it knows no way between the places\)\.", line
+    )
+
+
+@pytest.mark.parametrize("broken", [b"<html>", None])
+def test_a_server_that_answers_nothing_is_an_error(run: Run, tmp_path: Path, broken: bytes | None) -> None:
+    day = folder_of(tmp_path / "day", [crew("c")], [report("r1", 0)])
+    with routing_server() as server:
+        server.broken = broken
+        url = server.url if broken else "http://127.0.0.1:1"
+        (day / "travel.toml").write_text(f'kind = "osrm"\nurl = "{url}"\n')
+        status, out, err = run(day, "--policy", "nearest", "--json", "--out", tmp_path / "out")
+    assert (status, out) == (1, "")
+    assert url in err and 'kind = "metric"' in err and len(err.splitlines()) == 1
+
+
+def test_a_policy_that_is_wrong_and_a_home_that_is_nowhere_are_named_with_the_way_out(run: Run, tmp_path: Path) -> None:
+    day = folder_of(tmp_path / "a", [crew("c")], [report("r", 0)], policy={"mode": "auction"})
+    status, _, err = run(day, "--out", tmp_path)
+    assert status == 1
+    assert "/features/0/properties/policy/mode" in err and "qiangdan zones check" in err
+    day = folder_of(tmp_path / "b", [crew("c"), crew("d").replace("z0", "z9")], [report("r", 0)])
+    status, out, err = run(day, "--policy", "nearest", "--json", "--out", tmp_path)
+    assert (status, json.loads(out)["unserved"]) == (0, 0)
+    assert "No zone of zones.geojson is the home_zone of d (z9)" in err and len(err.splitlines()) == 1

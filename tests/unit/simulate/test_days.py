@@ -101,6 +101,37 @@ def test_the_rule_takes_the_severe_before_the_old(tmp_path: Path) -> None:
     assert [visit.report.id for visit in outcome.visits] == ["r1", "r3", "r2"]
 
 
+@pytest.mark.parametrize("policy", ["nearest", "rule", "optimizer", "hybrid"])
+def test_of_crews_that_begin_in_one_moment_the_nearest_goes_whoever_stands_first(tmp_path: Path, policy: str) -> None:
+    crews = [crew("far", km=1.9, shift=(at(0), "")), crew("near", km=0.05, shift=(at(0), ""))]
+    [visit] = simulate(folder_of(tmp_path, crews, [report("r", -5)]), policy, keenness=0.0).visits
+    assert visit.crew == "near"
+
+
+@pytest.mark.parametrize("policy", ["nearest", "rule", "optimizer"])
+def test_of_crews_that_are_freed_in_one_second_the_nearer_goes(tmp_path: Path, policy: str) -> None:
+    crews = [crew("south", km=-1.5), crew("north", km=1.5)]
+    reports = [report("r1", 0, km=-1.5), report("r2", 0, km=1.5), report("r3", 5, km=1.6)]
+    visits = simulate(folder_of(tmp_path, crews, reports), policy).visits
+    assert visits[0].done_at == visits[1].done_at, "both are freed in the same second"
+    assert {visit.report.id: visit.crew for visit in visits} == {"r1": "south", "r2": "north", "r3": "north"}
+
+
+@pytest.mark.parametrize(("policy", "first"), [("nearest", "r1"), ("rule", "r2"), ("optimizer", "r2")])
+def test_of_reports_of_one_instant_the_severe_goes_first_but_under_nearest(
+    tmp_path: Path, policy: str, first: str
+) -> None:
+    reports = [report("r1", 0, severity=1), report("r2", 0, severity=5)]
+    outcome = simulate(folder_of(tmp_path, [crew("c")], reports), policy)
+    assert outcome.visits[0].report.id == first
+
+
+def test_under_nearest_a_report_off_every_zone_keeps_its_place_before_another_of_its_instant(tmp_path: Path) -> None:
+    outside = report("off", 0).replace(f"{WEST + 0.02:.6f}", f"{WEST - 0.01:.6f}")
+    folder = folder_of(tmp_path, [crew("c")], [outside, report("in", 0)])
+    assert [visit.report.id for visit in simulate(folder, "nearest").visits] == ["off", "in"]
+
+
 def test_of_two_keen_crews_the_nearer_wins_the_sealed_window(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, [crew("far", km=1.9), crew("near", km=0.1)], [report("r", 0)])
     [visit] = simulate(folder, "hybrid", keenness=1.0, keen_within_m=1e6, reaction_sigma=0.0).visits

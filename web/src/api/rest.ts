@@ -1,6 +1,6 @@
 // Made by tools/web-types from the product's schema; do not edit.
 /**
- * RFC 9457: what went wrong; `code` is stable, `errors` point at wrong fields.
+ * RFC 9457: what went wrong; `code` is stable, `errors` point at wrong fields, `order` is the current one.
  */
 export interface ProblemDocument {
   type: string;
@@ -8,9 +8,74 @@ export interface ProblemDocument {
   status: number;
   detail: string;
   code: string;
-  errors?: {
-    [k: string]: string;
-  }[];
+  errors?: Problem[];
+  order?: PublicOrder | null;
+}
+/**
+ * One thing wrong with an input: where (a JSON pointer, RFC 6901) and what to do about it.
+ */
+export interface Problem {
+  pointer: string;
+  detail: string;
+}
+/**
+ * A repair order as everybody may see it. `claimed_by` says how `crew` came to hold it.
+ *
+ *     `unverified` marks an arrival that the crew's fixes did not prove.
+ */
+export interface PublicOrder {
+  id: string;
+  version: number;
+  state:
+    | "arrived"
+    | "cancelled"
+    | "claimed"
+    | "closed"
+    | "en_route"
+    | "held"
+    | "merged"
+    | "offered"
+    | "resolved"
+    | "suspended"
+    | "transferred"
+    | "unzoned";
+  zone: string | null;
+  category: string;
+  severity: number;
+  location: Location | null;
+  address: {} | null;
+  crew: string | null;
+  claimed_by: ("dispatcher" | "grab" | "optimizer") | null;
+  reported_at: string;
+  clocks: {
+    [k: string]: Clock;
+  };
+  incident?: string | null;
+  required_skills?: string[];
+  unverified?: boolean;
+}
+/**
+ * A place on the ground, WGS-84 degrees.
+ */
+export interface Location {
+  lon: number;
+  lat: number;
+}
+/**
+ * One service clock of an order: when it is due and whether it was met, breached or paused.
+ *
+ *     `breached` is true once the breach was told to everybody; `paused_s` is how long it has stood still so far.
+ */
+export interface Clock {
+  state: "at_risk" | "breached" | "met" | "paused" | "running" | "stopped";
+  started_at: string;
+  due_at: string;
+  at_risk_at?: string | null;
+  stopped_at?: string | null;
+  breached?: boolean;
+  paused_at?: string | null;
+  pause_reason?: string | null;
+  paused_s?: number;
 }
 /**
  * The map that is in force now.
@@ -73,9 +138,9 @@ export interface LocateOut {
  */
 export interface CrewIn {
   name: string;
-  skills?: string[];
+  skills?: string[] | null;
   home_zone?: string | null;
-  capacity?: number;
+  capacity?: number | null;
 }
 /**
  * A crew with what it does and where it is; `position_age_s` is the age of the last fix in seconds.
@@ -96,21 +161,16 @@ export interface CrewOut {
   score: number;
 }
 /**
- * A place on the ground, WGS-84 degrees.
- */
-export interface Location {
-  lon: number;
-  lat: number;
-}
-/**
- * What to change about a crew; what is left out stays as it is. `zones_lent` replaces the list of before.
+ * What to change about a crew; what is left out, or null, stays as it is. `zones_lent` replaces the list of before.
+ *
+ *     A `home_zone` of null takes the crew out of every zone.
  */
 export interface CrewChange {
-  name?: string;
-  skills?: string[];
+  name?: string | null;
+  skills?: string[] | null;
   home_zone?: string | null;
-  capacity?: number;
-  zones_lent?: string[];
+  capacity?: number | null;
+  zones_lent?: string[] | null;
 }
 /**
  * A dispatcher's word on a crew's shift; the reason is kept, and told to the crew.
@@ -126,7 +186,7 @@ export interface TokenOut {
   token: string;
 }
 /**
- * The tokens of a crew, the oldest first.
+ * The tokens of a crew or user, the oldest first.
  */
 export interface TokenPage {
   items: IssuedToken[];
@@ -185,6 +245,13 @@ export interface UserOut {
   role: string;
 }
 /**
+ * A page of users.
+ */
+export interface UserPage {
+  items: UserOut[];
+  next?: string | null;
+}
+/**
  * A link that signs one phone in, as text and as a QR code to be scanned; shown this once.
  */
 export interface SignInLink {
@@ -241,6 +308,8 @@ export interface Done {
 }
 /**
  * A resident's report, from whatever channel. `severity` 1 (routine) to 5 (burst).
+ *
+ *     `extra` is what else the channel knows: kept with the report as it came, told to nobody but who reads the report.
  */
 export interface ReportIn {
   channel: string;
@@ -252,7 +321,8 @@ export interface ReportIn {
   location?: ReportedPlace | null;
   external_id?: string | null;
   reported_at?: string | null;
-  required_skills?: string[];
+  required_skills?: string[] | null;
+  extra?: {} | null;
 }
 /**
  * Whom to call. Kept with the order and told to the crew that holds it, never to the log.
@@ -267,7 +337,7 @@ export interface ContactIn {
 export interface ReportedPlace {
   lon: number;
   lat: number;
-  crs?: "bd09" | "gcj02" | "wgs84";
+  crs?: ("bd09" | "gcj02" | "wgs84") | null;
 }
 /**
  * A report as it was taken, and its order.
@@ -276,58 +346,6 @@ export interface ReportOut {
   id: string;
   order: PublicOrder;
   report?: unknown;
-}
-/**
- * A repair order as everybody may see it. `claimed_by` says how `crew` came to hold it.
- *
- *     `unverified` marks an arrival that the crew's fixes did not prove.
- */
-export interface PublicOrder {
-  id: string;
-  version: number;
-  state:
-    | "arrived"
-    | "cancelled"
-    | "claimed"
-    | "closed"
-    | "en_route"
-    | "held"
-    | "merged"
-    | "offered"
-    | "resolved"
-    | "suspended"
-    | "transferred"
-    | "unzoned";
-  zone: string | null;
-  category: string;
-  severity: number;
-  location: Location | null;
-  address: {} | null;
-  crew: string | null;
-  claimed_by: ("dispatcher" | "grab" | "optimizer") | null;
-  reported_at: string;
-  clocks: {
-    [k: string]: Clock;
-  };
-  incident?: string | null;
-  required_skills?: string[];
-  unverified?: boolean;
-}
-/**
- * One service clock of an order: when it is due and whether it was met, breached or paused.
- *
- *     `breached` is true once the breach was told to everybody; `paused_s` is how long it has stood still so far.
- */
-export interface Clock {
-  state: "at_risk" | "breached" | "met" | "paused" | "running" | "stopped";
-  started_at: string;
-  due_at: string;
-  at_risk_at?: string | null;
-  stopped_at?: string | null;
-  breached?: boolean;
-  paused_at?: string | null;
-  pause_reason?: string | null;
-  paused_s?: number;
 }
 /**
  * What the resident says of the visit.
@@ -487,7 +505,7 @@ export interface OverrideIn {
 export interface Place {
   lon: number;
   lat: number;
-  crs?: "bd09" | "gcj02" | "wgs84";
+  crs?: ("bd09" | "gcj02" | "wgs84") | null;
 }
 /**
  * An override of a list, with the order that it is about.
@@ -528,6 +546,9 @@ export interface OverrideResults {
 }
 /**
  * What became of one override of a list: the order in `result`, or the problem.
+ *
+ *     `order` is the one that the item named, empty where it named none; `current` is that order as it is now, where the
+ *     item's version was an older one. `errors` point into the list.
  */
 export interface OverrideResult {
   order: string;
@@ -535,6 +556,8 @@ export interface OverrideResult {
   result?: unknown;
   code?: string | null;
   detail?: string | null;
+  current?: PublicOrder | null;
+  errors?: Problem[];
 }
 /**
  * Events from a position on; ask again with `after` = `last`.
@@ -778,7 +801,7 @@ export interface AlarmNote {
 export interface AcknowledgeIn {
   clock: "arrival" | "call_back" | "hand_down" | "resolve" | "transfer";
   deadline: string;
-  kind?: "at_risk" | "breached";
+  kind?: ("at_risk" | "breached") | null;
   note?: string | null;
 }
 /**

@@ -32,8 +32,14 @@ export interface Routes {
   "GET /me": { path: {}; query: {}; body: never; answer: Schema.MeOut };
   /** Make a user. Roles: admin. */
   "POST /users": { path: {}; query: {}; body: Schema.UserIn; answer: Schema.UserOut };
+  /** List users, the administrator that every city has among them. Roles: admin. */
+  "GET /users": { path: {}; query: { limit?: number; cursor?: string }; body: never; answer: Schema.UserPage };
   /** Issue a token for a user; it is shown this once. Roles: admin. */
   "POST /users/{user_id}/tokens": { path: { user_id: string }; query: {}; body: never; answer: Schema.TokenOut };
+  /** List the tokens with which a user can sign in; none is shown, each has a name. Roles: admin. */
+  "GET /users/{user_id}/tokens": { path: { user_id: string }; query: {}; body: never; answer: Schema.TokenPage };
+  /** Make a user's token void, or every one of his; 409 for the last that an administrator of the city has. Roles: admin. */
+  "POST /users/{user_id}/tokens/revoke": { path: { user_id: string }; query: {}; body: Schema.RevokeIn; answer: Schema.Revocation };
   /** Make a link that signs a technician's phone in, once, within 15 minutes. Roles: admin. */
   "POST /crews/{crew_id}/sign-in-links": { path: { crew_id: string }; query: {}; body: never; answer: Schema.SignInLink };
   /** Exchange the code of a sign-in link for the crew's token; the same device may ask again. No token is needed. */

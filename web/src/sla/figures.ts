@@ -149,10 +149,18 @@ export function standingOf(order: PublicOrder, atMs: number): Standing {
     zone: order.zone,
     reportedMs: Date.parse(order.reported_at),
     claimedBy: order.claimed_by,
-    handDown: verdictOf(order.clocks.hand_down, atMs),
-    arrival: verdictOf(arrival, atMs),
+    handDown: verdictOfTurns(order, "hand_down", atMs),
+    arrival: verdictOfTurns(order, "arrival", atMs),
     arrivalS: took,
   };
+}
+
+/** A clock's verdict; a breach of an earlier turn (`arrival#1`) stays one. */
+function verdictOfTurns(order: PublicOrder, name: string, atMs: number): Verdict {
+  const missed = Object.entries(order.clocks).some(
+    ([turn, clock]) => turn.startsWith(`${name}#`) && verdictOf(clock, atMs) === "breached",
+  );
+  return missed ? "breached" : verdictOf(order.clocks[name], atMs);
 }
 
 function verdictOf(clock: PublicOrder["clocks"][string] | undefined, atMs: number): Verdict {
