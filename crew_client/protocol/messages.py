@@ -152,7 +152,7 @@ class Grab(Struct, frozen=True, tag="grab"):
 
 
 class Decline(Struct, frozen=True, tag="decline"):
-    """Say no to an offer, so that a sealed window need not wait for this crew; a bid of its own is taken back."""
+    """Say no to an offer, so that a sealed window need not wait for this crew. A bid that it made is taken back."""
 
     id: MessageId
     order: OrderId

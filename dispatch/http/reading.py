@@ -48,9 +48,9 @@ def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        plain = without_leap_seconds(text := body.decode(errors="replace"))
-        if plain != text:
-            return _decode(plain.encode(), kind)
+        plain = without_leap_seconds(body.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+        if plain != body:
+            return _decode(plain, kind)
         # What msgspec does not name, the more lenient reader may: a number too large, deep in a free object.
         unnamed = unreadable_values(body) if "[...]" in str(error) else []
         raise _invalid(unnamed or [problem_of(error, kind)]) from None

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -13,12 +15,15 @@ import pytest
 
 from crew_client.protocol import GrabResult
 from dispatch import grabs
+from dispatch.access import Identity
 from dispatch.background import Background
 from dispatch.clockkeeper import ClockKeeper
 from dispatch.config import ClockSettings, Settings
 from dispatch.crews import Crew
 from dispatch.engine import CityDesk, Engine
 from dispatch.grabs import Acked, Answer, Ask
+from dispatch.http.crew_socket import CrewSession
+from dispatch.http.session import Watch
 from dispatch.intake import ReportedPlace, ReportIn, take_report
 from dispatch.orders import State
 from dispatch.overrides import OverrideIn, override
@@ -227,6 +232,54 @@ async def test_a_grab_is_judged_by_where_the_crew_was_as_it_grabbed(database: st
         await engines.ask(0, "crew", "g1", order)
         [bid] = await town.fetch("SELECT eta_s, distance_m FROM crew_grab WHERE city_id = $1")
         assert (bid["eta_s"], bid["distance_m"]) == (0, 0)
+
+
+async def test_a_decline_waits_for_the_bid_that_was_sent_before_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with two_engines(database, msgspec.structs.replace(SEALED, window_s=600)) as engines:
+        town, engine, desk = engines.town, engines.pair[0], engines.desks[0]
+        for name in ("crew", "other"):
+            await town.working(name, 0)
+        order = await town.report(0)
+        await engines.caught_up()
+        session = CrewSession(engine, SimpleNamespace(io_proto=None), Watch(60))
+        session.line = heard = Line()  # type: ignore[assignment]
+        session.identity = Identity(town.id, "crew", "crew")
+        await session.hear('{"type":"hello"}')
+        judge, may_begin = desk.grabs._judge, asyncio.Event()
+
+        async def slowly(batch: Any) -> None:
+            await may_begin.wait()
+            await judge(batch)
+
+        monkeypatch.setattr(desk.grabs, "_judge", slowly)
+        for kind in ("grab", "decline"):
+            await session.hear(msgspec.json.encode({"type": kind, "id": kind, "order": order}).decode())
+        assert session._working is not None
+        await asyncio.wait([session._working], timeout=0.3)
+        assert "progress_ack" not in heard.kinds()
+        may_begin.set()
+        async with asyncio.timeout(10):
+            while "progress_ack" not in heard.kinds():
+                await asyncio.sleep(0.01)
+        [bid] = await town.fetch("SELECT reason FROM crew_grab WHERE city_id = $1")
+        assert bid["reason"] == "closed"
+
+
+class Line:
+    """A socket's sending half that keeps what it is given."""
+
+    closing = False
+
+    def __init__(self) -> None:
+        self.frames: list[str] = []
+
+    def send(self, frame: str) -> None:
+        self.frames.append(frame)
+
+    def kinds(self) -> list[str]:
+        return [msgspec.json.decode(frame)["type"] for frame in self.frames]
 
 
 async def report_at(engine: Engine, town: Town) -> str:

@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from dispatch.store import Tx
 
 PREFIX = "/open311/v2"
-LISTS_AT_ONCE = 2
-"""Lists that one engine makes at once: whoever reads must not take the connections of those who dispatch."""
-
 _ENDINGS = ("", *(f".{name}" for name in FORMATS))
 
 Answer = Callable[["Engine", Request, str], Coroutine[Any, Any, HTTPResponse]]
 
 
 def mount_open311(app: App, engine: "Engine") -> None:
-    """Serve GeoReport; every resource with `.json`, `.xml`, or neither (then `Accept` decides)."""
-    turns = asyncio.Semaphore(LISTS_AT_ONCE)
+    """Serve GeoReport; every resource with `.json`, `.xml`, or neither (then `Accept` decides).
+
+    An engine makes one list at a time: whoever reads must not take what those need who dispatch.
+    """
+    listing = asyncio.Lock()
     for method, resource, answer in _ROUTES:
         name = f"open311_{method.lower()}_{resource.replace('/<name:str>', '_one') or 'root'}"
 
         async def serve(request: Request, path: dict[str, str], answer: Answer = answer) -> HTTPResponse:
-            async with turns if answer is get_requests else nullcontext():
+            async with listing if answer is get_requests else nullcontext():
                 return await answer(engine, request, _without_ending(path.get("name", "")))
 
         handler = answering(engine, name, serve, refused)

@@ -43,7 +43,7 @@ export interface Grab {
   order: string;
 }
 /**
- * Say no to an offer, so that a sealed window need not wait for this crew; a bid of its own is taken back.
+ * Say no to an offer, so that a sealed window need not wait for this crew. A bid that it made is taken back.
  */
 export interface Decline {
   type: "decline";
