@@ -26,7 +26,6 @@ _numbers = itertools.count(1)
 
 
 ON_OLD_POSTGRES = (
-    "tests/acceptance/test_offers.py",
     "tests/acceptance/test_sla.py",
     "tests/integration/test_claims.py",
     "tests/integration/test_database_outcomes.py",
@@ -34,7 +33,6 @@ ON_OLD_POSTGRES = (
     "tests/integration/test_grabs_race.py",
     "tests/integration/test_importing.py",
     "tests/integration/test_migrations.py",
-    "tests/integration/test_mirror_follows_the_log.py",
     "tests/integration/test_planner.py",
     "tests/integration/test_whereabouts.py",
 )

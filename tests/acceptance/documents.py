@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 Document = dict[str, Any]
 
@@ -55,7 +55,7 @@ class OpenApi:
         if name not in self._validators:
             self._validators[name] = Draft202012Validator({**schema, "components": self.document["components"]})
         for error in self._validators[name].iter_errors(value):
-            raise AssertionError(f"{where}: {error.json_path}: {error.message[:400]}")
+            raise AssertionError(f"{where}: {error.instance_path}: {error.message[:400]}")
 
 
 class AsyncApi:
@@ -83,4 +83,4 @@ class AsyncApi:
         assert validator is not None, f"the document knows no {kind} to the {channel}: {frame}"
         self.seen.add((channel, kind))
         for error in validator.iter_errors(frame):
-            raise AssertionError(f"{channel} {kind}: {error.json_path}: {error.message[:400]}")
+            raise AssertionError(f"{channel} {kind}: {error.instance_path}: {error.message[:400]}")
