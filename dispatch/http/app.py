@@ -17,12 +17,13 @@ from dispatch.http.asyncapi import asyncapi_document
 from dispatch.http.console_socket import ConsoleSession
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.heads import Head, write_readably
+from dispatch.http.incoming import bearer
 from dispatch.http.open311.formats import refused
 from dispatch.http.open311.routes import is_open311, mount_open311
 from dispatch.http.open311.routes import methods_of as open311_methods
 from dispatch.http.openapi import openapi_document
 from dispatch.http.pages import mount_pages
-from dispatch.http.routing import LOOK, App, Routes, bearer, mount, problem
+from dispatch.http.routing import LOOK, App, Routes, mount, problem
 from dispatch.http.session import Session, Watch
 from dispatch.logs import logger
 

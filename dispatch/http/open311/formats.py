@@ -10,7 +10,7 @@ from sanic import HTTPResponse, Request
 from sanic.exceptions import SanicException
 
 from dispatch.errors import DispatchError, Invalid
-from dispatch.http.routing import plain
+from dispatch.http.incoming import plain
 
 JSON, XML = "application/json", "text/xml"
 FORMATS = {"json": JSON, "xml": XML}

@@ -8,7 +8,7 @@ from sanic import Request
 from dispatch.cities import FIRST_CITY
 from dispatch.errors import Forbidden, NotFound
 from dispatch.georeport_form import Parameters
-from dispatch.http.routing import bearer
+from dispatch.http.incoming import bearer
 from dispatch.store.tx import LOG
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from dispatch.errors import Forbidden, Invalid, NotFound
 from dispatch.georeport import SERVICES, SERVICES_CHANGED, service_notice
 from dispatch.georeport_form import Parameters, read_report
 from dispatch.http.idempotency import once, read_key
+from dispatch.http.incoming import bearer, origin_of, read_body
 from dispatch.http.open311.formats import FORMATS, Document, refusal, refused, written
 from dispatch.http.open311.forms import read_form
 from dispatch.http.open311.keys import check_jurisdiction, city_of, identify, query_of
 from dispatch.http.open311.listing import get_request, get_requests, get_token
 from dispatch.http.reports import INTAKE, take
-from dispatch.http.routing import LOOK, SMALL, App, answering, bearer, origin_of, read_body
+from dispatch.http.routing import LOOK, SMALL, App, answering
 
 if TYPE_CHECKING:
     from dispatch.engine import Engine
