@@ -10,8 +10,9 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -22,6 +23,7 @@ from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
 from dispatch.cities import load_city, open_travel
 from dispatch.crew_commands import CrewCommands
+from dispatch.database_time import DatabaseClock
 from dispatch.errors import DispatchError, NotFound, Unavailable
 from dispatch.events import Logged
 from dispatch.grab_desk import GrabDesk
@@ -79,8 +81,7 @@ class Engine:
         self._tokens: dict[str, tuple[Identity, datetime]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._commands: set[asyncio.Task[Any]] = set()
-        self._offset = timedelta(0)
-        self.database_seen: datetime | None = None
+        self._clock = DatabaseClock()
 
     # Life
 
@@ -131,12 +132,12 @@ class Engine:
 
     def now(self) -> datetime:
         """Return the database's time, as well as this machine knows it."""
-        return datetime.now(UTC) + self._offset
+        return self._clock.at(monotonic())
 
     async def _set_clock(self, conn: Any) -> None:
+        asked = monotonic()
         theirs: datetime = await conn.fetchval("SELECT clock_timestamp()")
-        self._offset = theirs - datetime.now(UTC)
-        self.database_seen = datetime.now(UTC)
+        self._clock.compare(theirs, asked, monotonic())
         self.metrics.database_up.set(1)
 
     # Cities

@@ -195,16 +195,17 @@ def read_question(given: Parameters, now: datetime) -> RequestsAsked:
 
 
 def _span(since: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
-    """Return the time that is asked for: the last 90 days where nothing is said."""
+    """Return the time that is asked for: the last 90 days where nothing is said.
+
+    Without an end it goes on past `now`: what another engine has just taken may be later than this one's time.
+    """
     try:
-        if since is None:
-            since = (until or now) - LONGEST
-        until = until or now
-        if until - since > LONGEST:
+        since = (until or now) - LONGEST if since is None else since
+        if (until or now) - since > LONGEST:
             raise Malformed(f"start_date: more than {LONGEST.days} days before end_date, or before now; ask for less")
     except OverflowError:
         raise Malformed("end_date: lies before the first years of the calendar") from None
-    return since, until
+    return since, until or now + LONGEST
 
 
 def _shown(name: str) -> str:

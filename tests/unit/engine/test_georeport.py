@@ -238,9 +238,10 @@ def test_an_unknown_service_is_not_found() -> None:
         read_report(form(service_code="paint"))
 
 
-def test_a_question_without_words_is_about_the_last_ninety_days() -> None:
+def test_a_question_without_words_is_about_the_last_ninety_days_and_whatever_is_there_after_them() -> None:
     asked = read_question(form(status="", page="", service_code=" , "), NOW)
-    assert (asked.since, asked.until) == (NOW - timedelta(days=90), NOW)
+    assert asked.since == NOW - timedelta(days=90)
+    assert asked.until > NOW + timedelta(minutes=10)  # another engine's time may be ahead of this one's
     assert (asked.ids, asked.codes, asked.open, asked.skip, asked.size) == (None, None, None, 0, 1000)
 
 
