@@ -15,14 +15,18 @@ from optimizer.plan import Plan, Route
 from optimizer.problem import Crew, Job, Problem, check
 from optimizer.search import annealing, arrays, listing, state
 from optimizer.search.arrays import RANK, Numbered
+from optimizer.search.walking import LIMITED, SUPPLIED
 from optimizer.stopping import Seconds, Stopping
 
 HOT, COLD = 0.2, 0.003
 """Heat at the start and at the end, as a share of what a job costs on average."""
+PUNCTUAL = 0.05
+"""Heat at the start where nobody can be late, and a job costs its way alone."""
 WARM = 0.02
 """Heat at the start of a search from a given plan."""
-SOFT_RUINS, HARD_RUINS = 0.0005, 0.02
-"""Which share of the changes are ruins: where all is soft, and where windows, loads or supplies bind."""
+SOFT_RUINS, HARD_RUINS, PUNCTUAL_RUINS = 0.0005, 0.02, 0.3
+"""Which share of the changes are ruins: where all is soft, where windows, loads or supplies bind, and where nobody can
+be late, so that a place for a job is judged in constant time."""
 STEPS = 200
 """How often the heat is lowered."""
 SMALL = 50
@@ -57,9 +61,8 @@ def solve(
     if initial is not None:
         listing.load(numbered.arrays, found, *_given(numbered, problem, initial))
     listing.fill(numbered.arrays, found, np.argsort(numbered.arrays.worth[:, RANK]))
-    iterations = _search(
-        numbered, found, stop if stop is not None else Seconds(1.0), HOT if initial is None else WARM, began, clock
-    )
+    hot = WARM if initial is not None else PUNCTUAL if _ruins(numbered) == PUNCTUAL_RUINS else HOT
+    iterations = _search(numbered, found, stop if stop is not None else Seconds(1.0), hot, began, clock)
     annealing.finish(found)
     rows = [found.best[k, : found.best_size[k]].tolist() for k in range(len(problem.crews))]
     return write_down(problem, numbered, rows, iterations=iterations)
@@ -80,16 +83,19 @@ def ready() -> None:
 def surely_fits(problem: Problem, seconds: float) -> int | None:
     """Return how many changes even a slow or busy machine tries in a time; None for more than `SMALL` jobs.
 
-    A change takes some 0.5 microseconds, a ruin one more for each 50 pairs of jobs, or 16 where only whole routes can
-    be judged: so much with few crews and long routes. A quarter of that speed is counted on. Few jobs need fewer.
+    A change takes some 0.5 microseconds. A ruin takes one more for each 50 pairs of jobs, or 16 where only whole routes
+    can be judged: so much with few crews and long routes; where nobody can be late, five and one for each 5 jobs. A
+    quarter of that speed is counted on. Few jobs need fewer.
     """
     if len(problem.jobs) > SMALL:
         return None
     numbered = arrays.number(problem)
-    ruins = HARD_RUINS if _binds(numbered) else SOFT_RUINS
-    each_pair = 0.06 if numbered.arrays.flags[1:3].any() else 0.02
-    fits = 1e6 / 4.0 / (0.5 + ruins * each_pair * len(numbered.jobs) ** 2)
-    return int(seconds * min(fits, ENOUGH * len(numbered.jobs)))
+    jobs, ruins = len(numbered.jobs), _ruins(numbered)
+    if ruins == PUNCTUAL_RUINS:
+        each = 5.0 + 0.2 * jobs
+    else:
+        each = (0.06 if _judged_whole(numbered) else 0.02) * jobs**2
+    return int(seconds * min(1e6 / 4.0 / (0.5 + ruins * each), ENOUGH * jobs))
 
 
 def _search(
@@ -105,7 +111,7 @@ def _search(
     if scale <= 0.0:
         scale = 1.0
     iterations, batch = 0, 64
-    ruins = HARD_RUINS if _binds(numbered) else SOFT_RUINS
+    ruins = _ruins(numbered)
     while (share := stop.share(iterations=iterations, seconds=clock() - began)) < 1.0:
         heat = scale * hot * (COLD / hot) ** share
         before = clock()
@@ -130,8 +136,17 @@ def _next_batch(stop: Stopping, iterations: int, batch: int, seconds: float, las
     return max(8, min(4 * batch, round(batch / share / STEPS)))
 
 
-def _binds(numbered: Numbered) -> bool:
-    return any(job.windows or job.due is None for job in numbered.jobs) or bool(numbered.arrays.flags[1:3].any())
+def _ruins(numbered: Numbered) -> float:
+    """Return which share of the changes are ruins."""
+    if not numbered.arrays.flags[1:4].any() and not any(job.windows or job.due is None for job in numbered.jobs):
+        return SOFT_RUINS
+    if _judged_whole(numbered) or any(job.due is not None for job in numbered.jobs):
+        return HARD_RUINS
+    return PUNCTUAL_RUINS
+
+
+def _judged_whole(numbered: Numbered) -> bool:
+    return bool(numbered.arrays.flags[SUPPLIED] or numbered.arrays.flags[LIMITED])
 
 
 def _given(

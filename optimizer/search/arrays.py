@@ -55,6 +55,8 @@ class Arrays(NamedTuple):
     """(n, S)."""
     allowed: npt.NDArray[np.uint8]
     """(m, n): skills had, not excluded."""
+    like: Integers
+    """(m,) the first crew with the same skills, place, times and all else: to a job their empty routes are the same."""
     missed: Integers
     """(n,) what leaving it out counts ahead of all costs: 1 + priority, 0 for what is optional."""
     near: Integers
@@ -62,9 +64,9 @@ class Arrays(NamedTuple):
     prices: Floats
     """Late, travel, fairness, crew."""
     flags: Integers
-    """Place of the store (-1: none), 1 where tools or parts are asked for, 1 where loads or travel are limited, so that
-    only whole routes can be judged; then -1 and 0, to be passed where a number is meant: numba compiles a function anew
-    for each literal that it is called with."""
+    """Place of the store (-1: none), 1 where tools or parts are asked for, so that only whole routes can be judged, 1
+    where there are loads, 1 where travel is limited; then -1 and 0, to be passed where a number is meant: numba
+    compiles a function anew for each literal that it is called with."""
 
 
 class Numbered(NamedTuple):
@@ -93,26 +95,31 @@ def number(problem: Problem) -> Numbered:
     delivery, pickup = (_table([getattr(job, name) for job in jobs], loads) for name in ("delivery", "pickup"))
     supplied = int(bool(tools) or any(any(job.parts) for job in jobs))
     limited = any(crew.most_travel is not None for crew in problem.crews)
+    crews, room, may = _crews(problem, held, begun), _room(problem, held, loads), allowed(problem, jobs)
+    crew_tools = np.array([_bits(crew.tools, bits) for crew in problem.crews], dtype=np.int64)
+    crew_parts = _table([_left(crew, mine, kinds) for crew, mine in zip(problem.crews, held, strict=True)], kinds)
     arrays = Arrays(
         travel=travel,
-        crews=_crews(problem, held, begun),
-        room=_room(problem, held, loads),
-        crew_tools=np.array([_bits(crew.tools, bits) for crew in problem.crews], dtype=np.int64),
-        crew_parts=_table([_left(crew, mine, kinds) for crew, mine in zip(problem.crews, held, strict=True)], kinds),
+        crews=crews,
+        room=room,
+        crew_tools=crew_tools,
+        crew_parts=crew_parts,
         jobs=_jobs(problem, jobs, bits),
         worth=_worth(problem, jobs),
         windows=_windows(jobs),
         delivery=delivery,
         pickup=pickup,
         parts=_table([job.parts for job in jobs], kinds),
-        allowed=allowed(problem, jobs),
+        allowed=may,
+        like=_like(crews, room, crew_tools, crew_parts, may),
         missed=np.array([0 if job.optional else 1 + job.priority for job in jobs], dtype=np.int64),
         near=_nearest(travel[0], np.array([job.place for job in jobs], dtype=np.int64)),
         prices=np.array(
             [problem.prices.late, problem.prices.travel, problem.prices.fairness, problem.prices.crew], dtype=np.float64
         ),
         flags=np.array(
-            [-1 if problem.store is None else problem.store, supplied, int(loads > 0 or limited), -1, 0], dtype=np.int64
+            [-1 if problem.store is None else problem.store, supplied, int(loads > 0), int(limited), -1, 0],
+            dtype=np.int64,
         ),
     )
     return Numbered(arrays, jobs, begun)
@@ -148,6 +155,13 @@ def _crews(problem: Problem, held: list[list[Job]], begun: tuple[Route, ...]) ->
             )
         )
     return np.array(rows, dtype=np.int64).reshape(-1, 9)
+
+
+def _like(*tables: npt.NDArray[Any]) -> Integers:
+    """Return for each row the first that is the same in all tables."""
+    first: dict[bytes, int] = {}
+    keys = (b"".join(table[row].tobytes() for table in tables) for row in range(len(tables[0])))
+    return np.array([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=np.int64)
 
 
 def _left(crew: Crew, mine: list[Job], kinds: int) -> list[int]:

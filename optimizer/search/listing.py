@@ -6,26 +6,26 @@ begins it first behind all it has; where none can, it goes where it costs least.
 
 import numpy as np
 
-from optimizer.search.arrays import FREE, NEVER, PLACE, PROFILE, START, Arrays, Integers
+from optimizer.search.arrays import DUE, FREE, NEVER, PLACE, PROFILE, START, Arrays, Integers
 from optimizer.search.compiled import compiled
+from optimizer.search.insertion import insert
 from optimizer.search.routes import note, put, take
-from optimizer.search.ruin import insert
 from optimizer.search.state import Numbers, State
-from optimizer.search.walking import FROM_START, NOWHERE, begins, settle, trial
+from optimizer.search.walking import NOWHERE, ZERO, begins, settle, trial
 
 
 @compiled
 def load(p: Arrays, s: State, routes: Numbers, sizes: Integers) -> None:
     """Take over given routes as far as they are feasible: a job that cannot stay in its place is left out."""
     for k in range(s.size.shape[0]):
-        settle(p, s, k, p.flags[FROM_START])
+        settle(p, s, k, p.flags[ZERO])
         new = s.scratch[0]
         for x in range(sizes[k]):
             j, size = routes[k, x], s.size[k]
             for y in range(size):
                 new[y] = s.routes[k, y]
             new[size] = j
-            if s.route_of[j] < 0 and trial(p, s, k, new, size, size + 1, np.inf) < np.inf:
+            if s.route_of[j] < 0 and trial(p, s, k, new, size, size + 1, p.flags[ZERO], np.inf) < np.inf:
                 take(p, s, j)
                 put(p, s, k, new, size, size + 1)
 
@@ -34,7 +34,7 @@ def load(p: Arrays, s: State, routes: Numbers, sizes: Integers) -> None:
 def fill(p: Arrays, s: State, order: Integers) -> None:
     """Give the jobs that are left out to crews, in the order given."""
     for j in order:
-        if s.route_of[j] < 0 and not _append(p, s, j):
+        if s.route_of[j] < 0 and (p.jobs[j, DUE] == NEVER or not _append(p, s, j)):
             insert(p, s, j)
     for k in range(s.size.shape[0]):
         s.kept_size[k] = -1
@@ -59,7 +59,7 @@ def _append(p: Arrays, s: State, j: int) -> bool:
             for x in range(size):
                 tried[x] = s.routes[k, x]
             tried[size] = j
-            more = trial(p, s, k, tried, size, size + 1, np.inf) - s.cost[k]
+            more = trial(p, s, k, tried, size, size + 1, p.flags[ZERO], np.inf) - s.cost[k]
             if more < np.inf and (p.missed[j] > 0 or more < p.worth[j, 2]):
                 best, best_k = clock, k
     if best_k < 0:

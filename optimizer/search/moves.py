@@ -65,10 +65,10 @@ def _between(p: Arrays, s: State, k: int, q: int, other: int, r: int, allowance:
     size = spliced(mine, s.routes[k], s.size[k], q, a, s.routes[other], r, b)
     size_other = spliced(its, s.routes[other], s.size[other], r, b, s.routes[k], q, a)
     limit = s.cost[k] + s.cost[other] + allowance
-    cost = trial(p, s, k, mine, q, size, limit)
+    cost = trial(p, s, k, mine, q, size, behind - a, limit)
     if cost > limit:
         return
-    cost += trial(p, s, other, its, r, size_other, limit - cost)
+    cost += trial(p, s, other, its, r, size_other, behind_other - b, limit - cost)
     if cost > limit or cost == np.inf:
         return
     remember(s, cost - s.cost[k] - s.cost[other])
@@ -81,6 +81,7 @@ def _within(p: Arrays, s: State, k: int, q: int, r: int, allowance: float) -> No
     """Move a segment of up to three jobs elsewhere in its route, or turn round what lies between."""
     size, route, new = s.size[k], s.routes[k], s.scratch[0]
     first, last = min(q, r), min(max(q, r), size - 1)
+    end = last + 1
     if first == last:
         return
     for x in range(size):
@@ -98,7 +99,7 @@ def _within(p: Arrays, s: State, k: int, q: int, r: int, allowance: float) -> No
         for x in range(end - first):
             new[first + x] = route[first + (x + end - first - length) % (end - first)]
     limit = s.cost[k] + allowance
-    cost = trial(p, s, k, new, first, size, limit)
+    cost = trial(p, s, k, new, first, size, size - end, limit)
     if cost > limit or cost == np.inf:
         return
     remember(s, cost - s.cost[k])
@@ -125,7 +126,7 @@ def _bring_in(p: Arrays, s: State, i: int, allowance: float) -> None:
     if missed < 0:
         return
     limit = s.cost[k] + allowance + gain + (np.inf if missed > 0 else 0.0)
-    cost = trial(p, s, k, new, q, s.size[k] + 1 - b, limit)
+    cost = trial(p, s, k, new, q, s.size[k] + 1 - b, s.size[k] - q - b, limit)
     if cost > limit or cost == np.inf:
         return
     remember(s, -1.0 if missed > 0 else cost - s.cost[k] - gain)
@@ -142,7 +143,7 @@ def _leave_out(p: Arrays, s: State, i: int, allowance: float) -> None:
     for x in range(s.size[k] - 1):
         new[x] = s.routes[k, x if x < q else x + 1]
     limit = s.cost[k] + allowance - p.worth[i, SKIP]
-    cost = trial(p, s, k, new, q, s.size[k] - 1, limit)
+    cost = trial(p, s, k, new, q, s.size[k] - 1, s.size[k] - 1 - q, limit)
     if cost > limit or cost == np.inf:
         return
     remember(s, cost - s.cost[k] + p.worth[i, SKIP])

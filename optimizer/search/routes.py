@@ -27,7 +27,7 @@ def put(p: Arrays, s: State, k: int, route: Numbers, first: int, size: int) -> N
     settle(p, s, k, first)
 
 
-@compiled
+@inlined
 def strike(p: Arrays, s: State, j: int) -> None:
     """Write a job down as left out."""
     s.route_of[j] = -1
@@ -38,7 +38,7 @@ def strike(p: Arrays, s: State, j: int) -> None:
     s.totals[COST] += p.worth[j, SKIP]
 
 
-@compiled
+@inlined
 def take(p: Arrays, s: State, j: int) -> None:
     """Write a job down as no longer left out."""
     hole = s.at[j]
@@ -75,3 +75,13 @@ def note(s: State) -> None:
         s.counts[BEST_MISSED] = missed
         s.totals[BEST_COST] = cost
         s.counts[BEST_STANDS] = 1
+
+
+@inlined
+def keep(s: State, k: int) -> None:
+    """Keep a route as it is before a ruin."""
+    if s.kept_size[k] >= 0:
+        return
+    s.kept_size[k] = s.size[k]
+    for x in range(s.size[k]):
+        s.kept[k, x] = s.routes[k, x]

@@ -6,21 +6,18 @@ routing problems"), with its order of insertion and its blinks.
 
 import numpy as np
 
-from optimizer.search.arrays import PLACE, RANK, SERVICE, SKIP, Arrays
+from optimizer.search.arrays import PLACE, RANK, SERVICE, Arrays
 from optimizer.search.chance import below, uniform
 from optimizer.search.compiled import compiled
-from optimizer.search.routes import put, strike, take
-from optimizer.search.state import BEST_STANDS, COST, MISSED, OUT, Numbers, State
-from optimizer.search.walking import FROM_START, NOWHERE, trial
+from optimizer.search.insertion import insert
+from optimizer.search.routes import keep, put, strike, take
+from optimizer.search.state import BEST_STANDS, COST, MISSED, OUT, State
+from optimizer.search.walking import ZERO, trial
 
 LONGEST = 10
 """The most jobs taken out of one route."""
 AVERAGE = 10.0
 """Jobs taken out, on average."""
-BLINK = 0.01
-"""How often a place is overlooked."""
-FEW = 48
-"""Up to so many crews all are tried for each job."""
 
 
 @compiled
@@ -28,7 +25,9 @@ def rebuild(p: Arrays, s: State, heat: float) -> None:
     """Take jobs out, put them back, keep the outcome where Metropolis takes it and no more is left out than before."""
     n = p.jobs.shape[0]
     missed, cost = s.counts[MISSED], s.totals[COST]
-    _take_out(p, s, below(s.random, n))
+    out = s.counts[OUT]
+    seed = s.out[below(s.random, out)] if out > 0 and uniform(s.random) < 0.5 else below(s.random, n)
+    _take_out(p, s, seed)
     _put_back(p, s)
     more = s.totals[COST] - cost
     allowed = -heat * np.log(1.0 - uniform(s.random))
@@ -64,7 +63,7 @@ def _take_out(p: Arrays, s: State, seed: int) -> None:
 @compiled
 def _cut(p: Arrays, s: State, k: int, q: int, length: int) -> None:
     """Take a string of jobs with the one at `q` out of a route, sometimes leaving some of its middle in."""
-    _keep(s, k)
+    keep(s, k)
     size = s.size[k]
     spared = 0
     if length > 1 and uniform(s.random) < 0.5:
@@ -81,12 +80,12 @@ def _cut(p: Arrays, s: State, k: int, q: int, length: int) -> None:
         if not first <= x < first + length or hole <= x < hole + spared:
             new[count] = s.routes[k, x]
             count += 1
-    if trial(p, s, k, new, p.flags[FROM_START], count, np.inf) == np.inf:
+    if trial(p, s, k, new, first, count, size - first - length, np.inf) == np.inf:
         return  # without them there is no way from one of the others to the next
     for x in range(first, first + length):
         if not hole <= x < hole + spared:
             strike(p, s, s.routes[k, x])
-    put(p, s, k, new, p.flags[FROM_START], count)
+    put(p, s, k, new, first, count)
 
 
 @compiled
@@ -114,72 +113,6 @@ def _put_back(p: Arrays, s: State) -> None:
 
 
 @compiled
-def insert(p: Arrays, s: State, j: int) -> None:
-    """Put a job that is left out where it costs least; it stays out where that is nowhere, or it is not worth it."""
-    m = s.size.shape[0]
-    best, best_k, best_q = np.inf, p.flags[NOWHERE], p.flags[FROM_START]
-    if p.missed[j] == 0:
-        best = p.worth[j, SKIP]
-    if m <= FEW:
-        for k in range(m):
-            best, best_k, best_q = _best_place(p, s, j, k, best, best_k, best_q)
-    else:
-        for turn in range(p.near.shape[1]):
-            k = s.route_of[p.near[j, turn]]
-            if k >= 0:
-                best, best_k, best_q = _best_place(p, s, j, k, best, best_k, best_q)
-        for _ in range(FEW // 3):
-            best, best_k, best_q = _best_place(p, s, j, below(s.random, m), best, best_k, best_q)
-        for k in range(m):
-            if s.kept_size[k] >= 0 or (best_k < 0 and p.missed[j] > 0):
-                best, best_k, best_q = _best_place(p, s, j, k, best, best_k, best_q)
-    if best_k < 0:
-        return
-    _keep(s, best_k)
-    new = s.scratch[0]
-    _with(new, s.routes[best_k], s.size[best_k], j, best_q)
-    take(p, s, j)
-    put(p, s, best_k, new, best_q, s.size[best_k] + 1)
-
-
-@compiled
-def _best_place(p: Arrays, s: State, j: int, k: int, best: float, best_k: int, best_q: int) -> tuple[float, int, int]:
-    if p.allowed[k, j] == 0:
-        return best, best_k, best_q
-    new, size = s.scratch[0], s.size[k]
-    _with(new, s.routes[k], size, j, p.flags[FROM_START])
-    for q in range(size + 1):
-        if q > 0:
-            new[q - 1] = s.routes[k, q - 1]
-            new[q] = j
-        if uniform(s.random) < BLINK:
-            continue
-        more = trial(p, s, k, new, q, size + 1, best + s.cost[k]) - s.cost[k]
-        if more < best:
-            best, best_k, best_q = more, k, q
-    return best, best_k, best_q
-
-
-@compiled
-def _with(new: Numbers, route: Numbers, size: int, j: int, q: int) -> None:
-    for x in range(q):
-        new[x] = route[x]
-    new[q] = j
-    for x in range(q, size):
-        new[x + 1] = route[x]
-
-
-@compiled
-def _keep(s: State, k: int) -> None:
-    """Keep a route as it is before the ruin."""
-    if s.kept_size[k] >= 0:
-        return
-    s.kept_size[k] = s.size[k]
-    for x in range(s.size[k]):
-        s.kept[k, x] = s.routes[k, x]
-
-
-@compiled
 def _restore(p: Arrays, s: State) -> None:
     for k in range(s.size.shape[0]):
         if s.kept_size[k] >= 0:
@@ -190,7 +123,7 @@ def _restore(p: Arrays, s: State) -> None:
             for x in range(s.kept_size[k]):
                 if s.route_of[s.kept[k, x]] < 0:
                     take(p, s, s.kept[k, x])
-            put(p, s, k, s.kept[k], p.flags[FROM_START], s.kept_size[k])
+            put(p, s, k, s.kept[k], p.flags[ZERO], s.kept_size[k])
             s.kept_size[k] = -1
 
 

@@ -11,9 +11,9 @@ Numbers = Integers
 
 COST, BEST_COST = range(2)
 """Of `totals`: the routes' cost, what optional jobs left out cost included."""
-OUT, MISSED, BEST_MISSED, BEST_STANDS = range(4)
+OUT, MISSED, BEST_MISSED, BEST_STANDS, TURN = range(5)
 """Of `counts`: how many are left out; the sum of 1 + priority over those that must be done, now and at best; whether
-the routes as they stand are the best."""
+the routes as they stand are the best; how many jobs looked for a place."""
 
 
 class State(NamedTuple):
@@ -27,6 +27,14 @@ class State(NamedTuple):
     """(m, w) when the crew leaves a stop."""
     spent: Floats
     """(m, w) cost up to and with a stop."""
+    latest: Integers
+    """(m, w) when the crew must have left a stop for what is behind it to be feasible."""
+    calm: Integers
+    """(m, w) when it must have left a stop for nobody behind it to be late, -1 where somebody is."""
+    ahead: Integers
+    """(m, w, L, 3) loads of the stops up to and with one."""
+    behind: Integers
+    """(m, w, L, 3) loads of a stop and those behind it."""
     cost: Floats
     """(m,) of whole routes."""
     route_of: Numbers
@@ -44,6 +52,10 @@ class State(NamedTuple):
     """(m, w) routes as they were before a ruin."""
     kept_size: Integers
     """(m,) -1 where nothing is kept."""
+    turn: Integers
+    """(2, m) which turn looked last at a route for a place, and at an empty one for it and all that are like it."""
+    candidates: Numbers
+    """(m,) whose routes are looked at."""
     scratch: Numbers
     """(2, w) routes under trial."""
     waiting: Numbers
@@ -56,22 +68,28 @@ class State(NamedTuple):
 def empty(arrays: Arrays, seed: int) -> State:
     """Return a state in which every job is left out."""
     m, n = len(arrays.crews), len(arrays.jobs)
-    width = n + 1
+    width, loads = n + 1, arrays.room.shape[1]
     return State(
         routes=np.zeros((m, width), np.int64),
         size=np.zeros(m, np.int64),
         leaves=np.zeros((m, width), np.int64),
         spent=np.zeros((m, width)),
+        latest=np.zeros((m, width), np.int64),
+        calm=np.zeros((m, width), np.int64),
+        ahead=np.zeros((m, width if loads else 0, loads, 3), np.int64),
+        behind=np.zeros((m, width if loads else 0, loads, 3), np.int64),
         cost=np.zeros(m),
         route_of=np.full(n, -1, np.int64),
         at=np.arange(n, dtype=np.int64),
         out=np.arange(n, dtype=np.int64),
         totals=np.array([float(arrays.worth[:, 2].sum()), np.inf]),
-        counts=np.array([n, int(arrays.missed.sum()), 2**62, 0], np.int64),
+        counts=np.array([n, int(arrays.missed.sum()), 2**62, 0, 0], np.int64),
         best=np.zeros((m, width), np.int64),
         best_size=np.zeros(m, np.int64),
         kept=np.zeros((m, width), np.int64),
         kept_size=np.full(m, -1, np.int64),
+        turn=np.zeros((2, m), np.int64),
+        candidates=np.zeros(m, np.int64),
         scratch=np.zeros((2, width), np.int64),
         waiting=np.zeros(n, np.int64),
         keys=np.zeros(n),

@@ -26,68 +26,31 @@ from optimizer.search.arrays import (
     Arrays,
 )
 from optimizer.search.compiled import compiled, inlined
+from optimizer.search.loads import all_fit, fits, sum_up
 from optimizer.search.state import COST, Numbers, State
 
 LATE, TRAVEL, FAIRNESS, CREW = range(4)
 """Of `Arrays.prices`."""
-STORE, SUPPLIED, LOADED, NOWHERE, FROM_START = range(5)
+STORE, SUPPLIED, LOADED, LIMITED, NOWHERE, ZERO = range(6)
 """Of `Arrays.flags`."""
 
 
 @inlined
-def tail(
-    p: Arrays, k: int, route: Numbers, first: int, size: int, clock: int, here: int, store: int, limit: float
-) -> float:
-    """Return what the stops from `first` on and the way home cost; infinity where it is not feasible or over `limit`.
-
-    `store`: the position before which the way leads over the store, -1 for none.
-    """
-    jobs, travel, profile = p.jobs, p.travel, p.crews[k, PROFILE]
-    a_second, late_price = p.prices[TRAVEL], p.prices[LATE]
-    fair = p.prices[FAIRNESS] * p.crews[k, RATE]
-    cost, done = 0.0, p.crews[k, DONE]
-    for x in range(first, size):
-        j = route[x]
-        if p.allowed[k, j] == 0:
-            return np.inf
-        there = jobs[j, PLACE]
-        leg = 0
-        if x == store:
-            leg = travel[profile, here, p.flags[STORE]]
-            if leg < 0:
-                return np.inf
-            here = p.flags[STORE]
-        way = travel[profile, here, there]
-        if way < 0:
-            return np.inf
-        leg += way
-        clock = begins(p, j, clock + leg)
-        if clock == NEVER:
-            return np.inf
-        cost += a_second * leg + fair * (done + x + 1)
-        told = jobs[j, TOLD]
-        if told >= 0 and told != k:
-            cost += p.worth[j, CHANGE]
-        late = clock - jobs[j, DUE]
-        if late > 0:
-            cost += p.worth[j, WEIGHT] * late + late_price
-        if cost > limit:
-            return np.inf
-        if here != there:
-            clock += jobs[j, SETUP]
-        clock += jobs[j, SERVICE]
-        here = there
-    if size > 0:
-        home = p.crews[k, END]
-        if home >= 0:
-            way = travel[profile, here, home]
-            if way < 0:
-                return np.inf
-            clock += way
-            cost += a_second * way
-        if clock > p.crews[k, SHIFT_END]:
-            return np.inf
-    return cost
+def visit(p: Arrays, k: int, j: int, number: int, here: int, clock: int, leg: int) -> tuple[int, float]:
+    """Return when a crew leaves a job that is its `number`-th, and its cost: infinity where it cannot be."""
+    begin = begins(p, j, clock + leg)
+    if leg < 0 or p.allowed[k, j] == 0 or begin == NEVER:
+        return NEVER, np.inf
+    cost = p.prices[TRAVEL] * leg + p.prices[FAIRNESS] * p.crews[k, RATE] * (p.crews[k, DONE] + number)
+    told = p.jobs[j, TOLD]
+    if told >= 0 and told != k:
+        cost += p.worth[j, CHANGE]
+    late = begin - p.jobs[j, DUE]
+    if late > 0:
+        cost += p.worth[j, WEIGHT] * late + p.prices[LATE]
+    if here != p.jobs[j, PLACE]:
+        begin += p.jobs[j, SETUP]
+    return begin + p.jobs[j, SERVICE], cost
 
 
 @inlined
@@ -103,21 +66,67 @@ def begins(p: Arrays, j: int, arrival: int) -> int:
     return NEVER
 
 
+@inlined
+def last_arrival(p: Arrays, j: int, begin: int) -> int:
+    """Return the last arrival after which work begins by `begin`, -1 for none: `begins` turned round."""
+    if begin < p.jobs[j, RELEASE]:
+        return -1
+    count = p.jobs[j, WINDOWS]
+    if count == 0:
+        return begin
+    for w in range(count - 1, -1, -1):
+        if p.windows[j, w, 0] <= begin:
+            return int(min(begin, p.windows[j, w, 1])) if p.jobs[j, RELEASE] <= p.windows[j, w, 1] else -1
+    return -1
+
+
+@inlined
+def home(p: Arrays, k: int, here: int, clock: int) -> float:
+    """Return what the way home costs; infinity where there is none or the shift is over by then."""
+    way = p.travel[p.crews[k, PROFILE], here, p.crews[k, END]] if p.crews[k, END] >= 0 else 0
+    if way < 0 or clock + way > p.crews[k, SHIFT_END]:
+        return np.inf
+    return float(p.prices[TRAVEL] * way)
+
+
+@compiled
+def walked(p: Arrays, k: int, route: Numbers, size: int, store: int, limit: float) -> float:
+    """Return what the stops of a route and the way home cost; infinity where it is not feasible or over `limit`.
+
+    `store`: the position before which the way leads over the store, -1 for none.
+    """
+    clock, here, profile, cost = p.crews[k, FREE], p.crews[k, START], p.crews[k, PROFILE], 0.0
+    for x in range(size):
+        there = p.jobs[route[x], PLACE]
+        leg = 0
+        if x == store:
+            leg = p.travel[profile, here, p.flags[STORE]]
+            here = p.flags[STORE]
+        way = p.travel[profile, here, there]
+        clock, more = visit(p, k, route[x], x + 1, here, clock, -1 if leg < 0 or way < 0 else leg + way)
+        cost += more
+        if cost > limit:
+            return np.inf
+        here = there
+    return cost + home(p, k, here, clock)
+
+
 @compiled
 def whole(p: Arrays, k: int, route: Numbers, size: int, limit: float) -> float:
     """Return what a whole route costs, the best place for a call at the store chosen; infinity as in `tail`."""
     if size == 0:
         return idle(p, k)
     opened = 0.0 if p.crews[k, HELD] else p.prices[CREW]
-    if p.flags[LOADED] and not (_loads_fit(p, k, route, size) and _way_fits(p, k, route, size)):
+    if p.flags[LOADED] and not all_fit(p, k, route, size):
         return np.inf
-    start, free = p.crews[k, START], p.crews[k, FREE]
+    if p.flags[LIMITED] and not _way_fits(p, k, route, size):
+        return np.inf
     lacks = _first_lack(p, k, route, size) if p.flags[SUPPLIED] else -1
     if lacks >= 0 and p.flags[STORE] < 0:
         return np.inf
-    best, begin = np.inf, p.flags[FROM_START]
+    best = np.inf
     for before in range(lacks, min(lacks, 0) - 1, -1):
-        best = min(best, tail(p, k, route, begin, size, free, start, before, min(limit, best)))
+        best = min(best, walked(p, k, route, size, before, min(limit, best)))
     return float(opened + best)
 
 
@@ -132,68 +141,96 @@ def idle(p: Arrays, k: int) -> float:
 
 
 @compiled
-def trial(p: Arrays, s: State, k: int, route: Numbers, first: int, size: int, limit: float) -> float:
-    """Return what a route costs that is the crew's present one up to `first`."""
-    if size == 0 or p.flags[LOADED] or p.flags[SUPPLIED]:
+def trial(p: Arrays, s: State, k: int, route: Numbers, first: int, size: int, rest: int, limit: float) -> float:
+    """Return what a route costs that is the crew's present one up to `first`, and in its last `rest` stops.
+
+    Behind the first of those stops nothing is walked that is known: the crew leaves it as it does now, or so early
+    that nobody is late, or too late for somebody's window (Savelsbergh 1992, "The vehicle routing problem with time
+    windows: minimizing route duration").
+    """
+    if size == 0 or p.flags[SUPPLIED]:
         return whole(p, k, route, size, limit)
+    if p.flags[LOADED] and not fits(p, s, k, route, first, size, rest):
+        return np.inf
+    if p.flags[LIMITED] and not _way_fits(p, k, route, size):
+        return np.inf
+    cost, clock, here = before(p, s, k, first)
+    profile, moved = p.crews[k, PROFILE], size - s.size[k]
+    for x in range(first, size):
+        there = p.jobs[route[x], PLACE]
+        clock, more = visit(p, k, route[x], x + 1, here, clock, p.travel[profile, here, there])
+        cost += more
+        if cost > limit:
+            return np.inf
+        here = there
+        if x >= size - rest:
+            y = x - moved
+            if clock > s.latest[k, y]:
+                return np.inf
+            if clock == s.leaves[k, y] or clock <= s.calm[k, y]:
+                return float(cost + known_rest(p, s, k, y, moved))
+    return float(cost + home(p, k, here, clock))
+
+
+@inlined
+def before(p: Arrays, s: State, k: int, first: int) -> tuple[float, int, int]:
+    """Return what a crew has spent before its stop `first`, and when and where it sets out to it."""
     if first == 0:
-        spent, clock, here = 0.0 if p.crews[k, HELD] else p.prices[CREW], p.crews[k, FREE], p.crews[k, START]
-    else:
-        spent, clock, here = s.spent[k, first - 1], s.leaves[k, first - 1], p.jobs[route[first - 1], PLACE]
-    return float(spent + tail(p, k, route, first, size, clock, here, p.flags[NOWHERE], limit - spent))
+        return 0.0 if p.crews[k, HELD] else p.prices[CREW], p.crews[k, FREE], p.crews[k, START]
+    return s.spent[k, first - 1], s.leaves[k, first - 1], p.jobs[s.routes[k, first - 1], PLACE]
 
 
-@compiled
+@inlined
+def known_rest(p: Arrays, s: State, k: int, y: int, moved: int) -> float:
+    """Return what the stops behind a crew's stop `y` cost, `moved` places further back than they are now."""
+    return float(s.cost[k] - s.spent[k, y] + p.prices[FAIRNESS] * p.crews[k, RATE] * moved * (s.size[k] - 1 - y))
+
+
+@inlined
 def settle(p: Arrays, s: State, k: int, first: int) -> None:
     """Make what is remembered of a route right again, from a position on: times, costs, who is where."""
-    size, route = s.size[k], s.routes[k]
-    clock, here = p.crews[k, FREE], p.crews[k, START]
-    spent = 0.0 if p.crews[k, HELD] else p.prices[CREW]
-    if first:
-        clock, here, spent = s.leaves[k, first - 1], p.jobs[route[first - 1], PLACE], s.spent[k, first - 1]
-    profile, home = p.crews[k, PROFILE], p.crews[k, END]
-    fair = p.prices[FAIRNESS] * p.crews[k, RATE]
+    size, route, profile = s.size[k], s.routes[k], p.crews[k, PROFILE]
+    spent, clock, here = before(p, s, k, first)
     for x in range(first, size):
         j = route[x]
         there = p.jobs[j, PLACE]
-        leg = p.travel[profile, here, there]
-        clock = begins(p, j, clock + leg)
-        spent += p.prices[TRAVEL] * leg + fair * (p.crews[k, DONE] + x + 1)
-        told = p.jobs[j, TOLD]
-        if told >= 0 and told != k:
-            spent += p.worth[j, CHANGE]
-        late = clock - p.jobs[j, DUE]
-        if late > 0:
-            spent += p.worth[j, WEIGHT] * late + p.prices[LATE]
-        if here != there:
-            clock += p.jobs[j, SETUP]
-        clock += p.jobs[j, SERVICE]
+        clock, more = visit(p, k, j, x + 1, here, clock, p.travel[profile, here, there])
+        spent += more
         s.leaves[k, x] = clock
         s.spent[k, x] = spent
         s.route_of[j] = k
         s.at[j] = x
         here = there
-    if size == 0 or p.flags[LOADED] or p.flags[SUPPLIED]:
+    if size == 0 or p.flags[SUPPLIED]:
         cost = whole(p, k, route, size, np.inf)
     else:
-        cost = spent + (p.prices[TRAVEL] * p.travel[profile, here, home] if home >= 0 else 0.0)
+        cost = spent + home(p, k, here, clock)
+        _look_back(p, s, k, first)
+        if p.flags[LOADED]:
+            sum_up(p, s, k)
     s.totals[COST] += cost - s.cost[k]
     s.cost[k] = cost
 
 
-@compiled
-def _loads_fit(p: Arrays, k: int, route: Numbers, size: int) -> bool:
-    for kind in range(p.room.shape[1]):
-        load = 0
-        for x in range(size):
-            load += p.delivery[route[x], kind]
-        highest = load
-        for x in range(size):
-            load += p.pickup[route[x], kind] - p.delivery[route[x], kind]
-            highest = max(highest, load)
-        if highest > p.room[k, kind]:
-            return False
-    return True
+@inlined
+def _look_back(p: Arrays, s: State, k: int, first: int) -> None:
+    """Remember how late a crew may leave each stop for the rest to be feasible, and for nobody behind it to be late."""
+    size, route, profile, end = s.size[k], s.routes[k], p.crews[k, PROFILE], p.crews[k, END]
+    latest = p.crews[k, SHIFT_END]
+    if end >= 0:
+        latest -= p.travel[profile, p.jobs[route[size - 1], PLACE], end]
+    calm = latest
+    for x in range(size - 1, -1, -1):
+        kept = calm if s.leaves[k, x] <= calm else -1
+        if x < first and s.latest[k, x] == latest and s.calm[k, x] == kept:
+            return
+        s.latest[k, x], s.calm[k, x] = latest, kept
+        if x > 0:
+            j = route[x]
+            here, there = p.jobs[route[x - 1], PLACE], p.jobs[j, PLACE]
+            leg, work = p.travel[profile, here, there], p.jobs[j, SERVICE] + (p.jobs[j, SETUP] if here != there else 0)
+            latest = last_arrival(p, j, latest - work) - leg
+            calm = last_arrival(p, j, min(calm - work, p.jobs[j, DUE])) - leg
 
 
 @compiled

@@ -46,6 +46,21 @@ def with_limits(problem: Problem, seed: int) -> Problem:
     return msgspec.structs.replace(problem, crews=tuple(crews))
 
 
+def with_loads(problem: Problem, seed: int) -> Problem:
+    """Return the problem with two kinds of load, delivered and picked up."""
+    chance = random.Random(seed)
+    crews = [msgspec.structs.replace(crew, capacity=(chance.randint(3, 9), 12)) for crew in problem.crews]
+    jobs = [
+        msgspec.structs.replace(
+            job,
+            delivery=(chance.randint(0, 2), chance.randint(0, 3)),
+            pickup=(chance.randint(0, 2), chance.randint(0, 3)),
+        )
+        for job in problem.jobs
+    ]
+    return msgspec.structs.replace(problem, crews=tuple(crews), jobs=tuple(jobs))
+
+
 def _job(chance: random.Random, number: int, place: int) -> Job:
     opens = chance.randint(0, 6000)
     closes = opens + chance.randint(300, 3000)

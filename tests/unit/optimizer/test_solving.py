@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.snapshots import list_schedule, make, weighted_lateness
-from optimizer import UNREACHABLE, Capped, Crew, Iterations, Job, Plan, Problem, schedule, solve
+from optimizer import UNREACHABLE, Capped, Crew, Iterations, Job, Plan, Problem, solve
 from optimizer.exact import least_cost
 from tests.unit.optimizer.problems import line_of, small, with_limits
 
@@ -19,7 +19,7 @@ def missed(problem: Problem, plan: Plan) -> int:
 def test_small_problems_are_solved_to_the_optimum(first: int) -> None:
     for seed in range(first, first + 20):
         problem = small(seed, most_jobs=10 if seed % 10 == 0 else 7)
-        plan = solve(problem, stop=Iterations(20_000), seed=seed)
+        plan = solve(problem, stop=Iterations(40_000), seed=seed)
         least_missed, least = least_cost(problem)
         assert (missed(problem, plan), plan.cost) == (least_missed, float(least)), f"seed {seed}"
 
@@ -168,12 +168,3 @@ def test_loads_stay_within_capacity() -> None:
     plan = solve(msgspec.structs.replace(problem, jobs=jobs, crews=crews), stop=Iterations(2_000))
     assert [len(line) for line in plan.orders().values()] == [2, 2]
     assert {left.reason for left in plan.left_out} == {"no_room"}
-
-
-def test_compiled_and_plain_costs_agree() -> None:
-    for seed in range(30):
-        problem = small(seed, most_crews=4, most_jobs=12)
-        plan = solve(problem, stop=Iterations(500), seed=seed)
-        crews = {crew.id: crew for crew in problem.crews}
-        routes = sum(schedule.price(problem, crews[route.crew], route) for route in plan.routes)
-        assert plan.cost >= routes
