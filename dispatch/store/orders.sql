@@ -178,8 +178,19 @@ SELECT order_id FROM orders WHERE city_id = $1 AND merged_into = $2 AND state = 
 -- name: mark_undone: an override that was taken back
 UPDATE order_override SET undone = true WHERE city_id = $1 AND override_id = $2
 
--- name: insert_rating: what the resident says
-INSERT INTO rating (city_id, order_id, at, actor, crew_id, stars, comment, resolved) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+-- name: insert_rating: what the resident says; of an order that must be locked, so that the newest word has the latest time
+INSERT INTO rating (city_id, order_id, at, actor, crew_id, stars, comment, resolved, amends)
+SELECT $1, $2, greatest($3, max(at) + interval '1 microsecond'), $4, $5, $6, $7, $8, $9
+FROM rating WHERE city_id = $1 AND order_id = $2
+
+-- name: standing_rating: the newest word about an order where it was "resolved", so that no visit came after it, and how many
+-- other visits of its crew were rated since this one first was
+SELECT last.stars, (
+    SELECT count(*) FROM rating AS r
+    WHERE r.city_id = $1 AND r.crew_id = first.crew_id AND NOT r.amends AND r.at > first.at) AS rated_since
+FROM (SELECT stars, resolved FROM rating WHERE city_id = $1 AND order_id = $2 ORDER BY at DESC LIMIT 1) AS last
+CROSS JOIN (SELECT crew_id, at FROM rating WHERE city_id = $1 AND order_id = $2 AND NOT amends ORDER BY at DESC LIMIT 1) AS first
+WHERE last.resolved
 
 -- name: changes_since: what else happened to an order since a version of it, other than the kinds of $4
 SELECT kind FROM event
