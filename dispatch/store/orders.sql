@@ -132,6 +132,19 @@ WHERE city_id = $1 AND open AND state = ANY ($2::text[]) AND ($3::text IS NULL O
   AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
 ORDER BY order_id DESC LIMIT $6
 
+-- name: list_orders_of_crew: the same of one crew: of the open orders by their index, of all others by that of who did them
+SELECT * FROM (
+    (SELECT * FROM orders
+     WHERE city_id = $1 AND open AND crew_id = $4 AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::text IS NULL OR zone = $3)
+       AND ($5::text IS NULL OR order_id < $5)
+     ORDER BY order_id DESC LIMIT $6)
+    UNION ALL
+    (SELECT * FROM orders
+     WHERE city_id = $1 AND done_by = $4 AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::text IS NULL OR zone = $3)
+       AND ($5::text IS NULL OR order_id < $5)
+     ORDER BY order_id DESC LIMIT $6)
+) AS of_crew ORDER BY order_id DESC LIMIT $6
+
 -- name: list_requests: a page of what was reported in a time, newest first; $5 says whether it is still to be done
 SELECT * FROM orders
 WHERE city_id = $1 AND reported_at >= $2 AND reported_at <= $3 AND ($4::text[] IS NULL OR category = ANY ($4))

@@ -622,7 +622,7 @@ export interface SummaryRow {
   breached: number;
 }
 /**
- * A page of clocks, the next due first.
+ * A page of clocks, the next due first; those that were met by their orders, the newest first.
  */
 export interface ClockPage {
   items: ClockRow[];
