@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from dispatch.ledger import FAULTS, STATES, address_text
+from crew_client.protocol.words import FAULTS, STATES
+from dispatch.ledger import address_text
 from dispatch.orders import DONE, Order, State
 
 SERVICES_CHANGED = "2026-11-22T00:00:00Z"

@@ -34,7 +34,7 @@ export const t = dictionary(
     idle: "空闲",
     busy: "忙碌",
     claims: "今日接单方式",
-    claimedBy: { grab: "抢单", optimizer: "系统派单", dispatcher: "调度指派" },
+    claimedBy: { grab: "抢单", optimizer: "系统派单", dispatcher: "调度员指派" },
     zones: "各片区",
     zone: "片区",
     city: "全市",
