@@ -48,7 +48,8 @@ SUMS = (
     "九成用时（分）",
     "99% 用时（分）",
 )
-HOURS = ("时段", "报修", "往日中位", "往日低（10%）", "往日高（90%）")
+HOURS = ("时段", "报修", "往日中位", "往日低（10%）", "往日高（90%）", "往日依据")
+USUAL_OF = {"weekday": "同星期", "all": "每日"}
 
 VERDICTS = {"met": "按时", "breached": "超时"}
 MOST_LETTERS = 32_767
@@ -102,7 +103,8 @@ def sum_row(row: Any, names: Mapping[str, str], *, whole: bool = False) -> list[
 def hour_row(hour: Any, zone: ZoneInfo) -> list[Cell]:
     """Return the cells of `HOURS` for one hour."""
     usual = hour.usual
-    return [wall_clock(hour.hour, zone), hour.count, *((usual.p50, usual.p10, usual.p90) if usual else (None,) * 3)]
+    of_usual = (usual.p50, usual.p10, usual.p90, f"{USUAL_OF[usual.of]} {usual.days} 天") if usual else (None,) * 4
+    return [wall_clock(hour.hour, zone), hour.count, *of_usual]
 
 
 def wall_clock(moment: datetime, zone: ZoneInfo) -> datetime:

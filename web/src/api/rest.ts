@@ -704,7 +704,7 @@ export interface Hours {
   usual_days: number;
 }
 /**
- * The reports of an hour, and what is usual at that time of day (null: too few days are known).
+ * The reports of an hour, and what is usual at that time of such a day (null: too few days are known).
  */
 export interface Hour {
   hour: string;
@@ -712,12 +712,16 @@ export interface Hour {
   usual: Usual | null;
 }
 /**
- * Reports in one hour of the day, over the days before: the middle, and the tenth from below and above.
+ * Reports in one hour of the day, over `days` days before: the middle, and the tenth from below and above.
+ *
+ *     `of` says which days these are: those of the same weekday, or all.
  */
 export interface Usual {
   p10: number;
   p50: number;
   p90: number;
+  days: number;
+  of: "all" | "weekday";
 }
 /**
  * The clocks that run out within the time asked for, the next first; `total` counts also those beyond `limit`.
