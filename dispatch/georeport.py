@@ -58,6 +58,54 @@ class ServiceRequest(Struct, frozen=True):
     media_url: str | None
 
 
+class ServiceDefinition(Struct, frozen=True):
+    """What a service asks of whoever wants it, beyond the common parameters: nothing."""
+
+    service_code: str
+    attributes: list[dict[str, str]] = []
+
+
+class RequestTaken(Struct, frozen=True):
+    """What whoever sent a request is told: its id, what happens next, and the `account_id` that came with it."""
+
+    service_request_id: str
+    service_notice: str | None
+    account_id: str | None
+
+
+class RequestOfToken(Struct, frozen=True):
+    """The id of a request that was given a token in its place."""
+
+    service_request_id: str
+    token: str
+
+
+class Endpoint(Struct, frozen=True):
+    """Where GeoReport is spoken, and in which formats."""
+
+    specification: str
+    url: str
+    changeset: str
+    type: Literal["production", "test"]
+    formats: list[str]
+
+
+class Discovery(Struct, frozen=True):
+    """What a client that knows the host alone needs to know."""
+
+    changeset: str
+    contact: str
+    key_service: str
+    endpoints: list[Endpoint]
+
+
+class GeoReportError(Struct, frozen=True):
+    """What went wrong: the HTTP status again, and a description that begins with the parameter."""
+
+    code: int
+    description: str
+
+
 def _service(code: str, description: str, *, keywords: str, group: str) -> Service:
     return Service(code, FAULTS[code], description, keywords, group)
 
