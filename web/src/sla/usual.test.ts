@@ -20,7 +20,7 @@ test("a day is said to be held against its like", () => {
 });
 
 test("a young city's day is said to be held against every day", () => {
-  expect(restsOn(hours("all", 12), ZONE)).toBe("12 天");
+  expect(restsOn(hours("all", 12), ZONE)).toBe("往日 12 天");
 });
 
 test("of several days it says that each is held against its like, and where that is not so", () => {

@@ -95,9 +95,9 @@ export const t = dictionary(
     target: (minutes: number) => `目标 ${minutes} 分`,
     noArrivals: "今日还没有到场的",
     hourly: "今日每小时报修",
-    usual: (on: string) => `往日中位（${on}）`,
+    usual: (on: string) => `中位（${on}）`,
     usualOf: {
-      all: (days: string) => `${days} 天`,
+      all: (days: string) => `往日 ${days} 天`,
       sameDay: (days: string, weekday: number) => `近 ${days} 个${["周一", "周二", "周三", "周四", "周五", "周六", "周日"][weekday]}`,
       sameWeekday: (days: string) => `同星期 ${days} 天`,
       mixed: (alike: string, all: string) => `同星期 ${alike} 天，不够的按每日 ${all} 天`,
@@ -231,7 +231,7 @@ export const t = dictionary(
     hourly: "Reports by hour",
     usual: (on) => `usual (${on})`,
     usualOf: {
-      all: (days) => `${days} days`,
+      all: (days) => `last ${days} days`,
       sameDay: (days, weekday) =>
         `last ${days} ${["Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays"][weekday]}`,
       sameWeekday: (days) => `same weekday, ${days} days`,
