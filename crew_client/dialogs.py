@@ -10,7 +10,7 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from crew_client.protocol import Evidence
-from crew_client.wording import SUSPEND_REASONS
+from crew_client.protocol.words import SUSPEND_REASONS
 
 
 class EvidenceDialog(ModalScreen[Evidence | None]):

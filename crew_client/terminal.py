@@ -21,7 +21,8 @@ from crew_client.dialogs import EvidenceDialog, SuspendDialog
 from crew_client.errors import CrewClientError, GaveUpError
 from crew_client.protocol import Evidence, Offer
 from crew_client.protocol.messages import ProgressTo, SuspendReason
-from crew_client.wording import CONNECTIONS, GRAB_REASONS, STATES, news, offer_row, order_row
+from crew_client.protocol.words import GRAB_REASONS, STATES
+from crew_client.wording import CONNECTIONS, news, offer_row, order_row
 
 POSITION_EVERY_S = 10.0
 

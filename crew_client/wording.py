@@ -1,57 +1,17 @@
-"""What a technician reads on the terminal: Chinese words for codes, countdowns, distances, places. Pure."""
+"""What a technician reads on the terminal: rows of lists, news, countdowns, distances, places. Pure."""
 
 from datetime import datetime, timedelta
 
 from crew_client.client import ConnectionState
 from crew_client.protocol import Assigned, Offer, OfferClosed, Order, Revoked, ToCrew, Updated, Welcome
+from crew_client.protocol.words import FAULTS, OFFERS_CLOSED, STATES
 
-STATES = {
-    "offered": "待抢",
-    "claimed": "已接单",
-    "en_route": "在途",
-    "arrived": "已到场",
-    "resolved": "已办结",
-    "closed": "已回访",
-    "held": "调度暂留",
-    "suspended": "已挂起",
-    "transferred": "已转办",
-    "merged": "已合并",
-    "cancelled": "已取消",
-    "unzoned": "待定片区",
-}
-CATEGORIES = {
-    "no_heat": "不热",
-    "low_temperature": "温度低",
-    "leak": "漏水",
-    "burst": "爆管",
-    "no_pressure": "无压力",
-    "valve": "阀门",
-    "noise": "噪音",
-    "air": "集气",
-    "radiator_air": "暖气片窝气",
-    "valve_closed": "阀门未开",
-    "filter_clogged": "过滤器堵塞",
-    "other": "其他",
-}
-GRAB_REASONS = {
-    "won": "抢单成功",
-    "taken": "已被他人抢走",
-    "outbid": "有人更快到场",
-    "closed": "抢单已截止",
-    "not_eligible": "不符合条件",
-    "at_capacity": "手头工单已满",
-    "off_shift": "尚未上班",
-    "rate_limited": "操作太频繁",
-    "unknown_order": "没有此工单",
-}
-SUSPEND_REASONS = {"resident_absent": "用户不在家", "waiting_part": "等配件", "waiting_utility": "等其他单位"}
 CONNECTIONS: dict[ConnectionState, str] = {
     "connecting": "[yellow]○ 连接中[/]",
     "online": "[green]● 在线[/]",
     "offline": "[red]○ 断线,正在重连[/]",
     "closed": "[red]○ 已断开[/]",
 }
-_CLOSED = {"taken": "已被抢走", "assigned": "已派给他人", "withdrawn": "已撤回", "expired": "已过期"}
 _BY = {"optimizer": "系统", "dispatcher": "调度员"}
 
 
@@ -79,7 +39,7 @@ def place(order: Order) -> str:
 
 def fault(order: Order) -> str:
     """The fault with a mark for how bad it is."""
-    return f"{CATEGORIES.get(order.category, order.category)} {'!' * max(order.severity - 2, 0)}".strip()
+    return f"{FAULTS.get(order.category, order.category)} {'!' * max(order.severity - 2, 0)}".strip()
 
 
 def offer_row(number: int, offer: Offer, now: datetime) -> tuple[str, ...]:
@@ -107,7 +67,7 @@ def news(message: ToCrew) -> str | None:
         case Offer(order=order):
             return f"新工单 {fault(order)} {place(order)}"
         case OfferClosed(order=order_id, reason=reason):
-            return f"{order_id} {_CLOSED[reason]}"
+            return f"{order_id} {OFFERS_CLOSED[reason]}"
         case Assigned(order=order, by=by):
             return f"{_BY[by]}派单 {fault(order)} {place(order)}"
         case Revoked(order=order_id, by=by, reason=reason):

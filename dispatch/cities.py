@@ -10,16 +10,20 @@ from dispatch import forecasts
 from dispatch.access import ADMIN, FIRST_ADMIN, issue_token
 from dispatch.city import City
 from dispatch.errors import Conflict, Invalid, NotFound
+from dispatch.logs import logger
 from dispatch.operator_errors import ConfigError
 from dispatch.store.tx import LOG
-from geo import TravelChoiceError, TravelTimes, make_prompt_travel
+from geo import TravelChoiceError, TravelTimes, ZoneProblem, make_prompt_travel
 from geo.travel_fallback import Tally, no_tally
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from dispatch.config import Settings
 
+log = logger("cities")
 FIRST_CITY = "default"
 """The city made at the first start."""
 
@@ -88,9 +92,27 @@ def bare_city(city_id: str, settings: "Settings", travel: TravelTimes | None = N
 async def load_city(
     conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, settings: "Settings", travel: TravelTimes | None = None
 ) -> City:
-    """Return a city with the zones in force; raise `NotFound`."""
+    """Return a city with the zones in force; raise `NotFound`.
+
+    A zone that an earlier version took and this one cannot use is left out, and the log says how to mend it.
+    """
     if await conn.fetchval(LOG["head"], city_id) is None:
         raise NotFound(f"no city {city_id}")
     city = msgspec.structs.replace(bare_city(city_id, settings, travel), forecasts=await forecasts.load(conn, city_id))
     row = await conn.fetchrow(LOG["zone_map"], city_id)
-    return city.with_zones(row["document"], row["version"]) if row else city
+    if row is None:
+        return city
+    zoned, problems = city.with_stored_zones(row["document"], row["version"])
+    if problems:
+        log.error("zones left out", city=city_id, detail=unusable(city_id, problems))
+    return zoned
+
+
+def unusable(city_id: str, problems: "Sequence[ZoneProblem]") -> str:
+    """Return why zones of a map in force are not used, what follows, and the way out, for an operator."""
+    first = problems[0].detail
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return (
+        f"the map in force of city {city_id} has zones that are left out: {first}{more}; reports from there wait for a "
+        "dispatcher until the map is put right and in force again (GET and PUT /api/v1/zones, or the console)"
+    )

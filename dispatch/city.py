@@ -11,7 +11,16 @@ from crew_client.protocol import Location
 from dispatch.clocks import Targets
 from dispatch.forecasts import Forecasts
 from dispatch.policy import GrabPolicy, read_policy
-from geo import Conditions, FactoredTravel, TravelFactors, TravelTimes, ZoneIndex, parse_zones
+from geo import (
+    Conditions,
+    FactoredTravel,
+    TravelFactors,
+    TravelTimes,
+    ZoneIndex,
+    ZoneProblem,
+    parse_usable_zones,
+    parse_zones,
+)
 from optimizer.grab_chance import GrabChance
 
 
@@ -69,6 +78,17 @@ class City(Struct, frozen=True):
         zone_map = parse_zones(document.encode() if isinstance(document, str) else document)
         zones = ZoneIndex(zone_map, version=version)
         return msgspec.structs.replace(self, zones=zones).with_default_policy(self.default_policy)
+
+    def with_stored_zones(self, document: str, version: int) -> tuple["City", tuple[ZoneProblem, ...]]:
+        """Return the city with what can be used of a map in force, and why the rest of it cannot.
+
+        An earlier version may have taken zones that are refused by now; without them the city goes on.
+        """
+        zone_map, problems = parse_usable_zones(document.encode())
+        if zone_map is None:
+            return self, problems
+        zoned = msgspec.structs.replace(self, zones=ZoneIndex(zone_map, version=version))
+        return zoned.with_default_policy(self.default_policy), problems
 
     def with_default_policy(self, policy: GrabPolicy) -> "City":
         """Return the city with another grab policy for what its zones do not say themselves."""

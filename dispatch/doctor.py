@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import httpx
 
+from dispatch.cities import unusable
 from dispatch.config import Settings
 from dispatch.limits import ENOUGH, raise_open_file_limit
 from dispatch.operator_errors import OperatorError, PortTaken
@@ -18,6 +19,8 @@ from dispatch.ports import Address, hold_port
 from dispatch.store.connect import Connection, connected
 from dispatch.store.embedded.binaries import major_version, wheel_binaries
 from dispatch.store.migrate import check_durability, check_schema, check_server_version
+from dispatch.store.tx import LOG
+from geo import parse_usable_zones
 
 ROOM = 1_000_000_000  # bytes; a season of a large city is some ten times that
 CLOCK_DIFFERENCE_S = 1.0
@@ -46,7 +49,7 @@ def check_machine(settings: Settings) -> Iterator[Finding]:
 
 
 async def check_database(url: str) -> AsyncIterator[Finding]:
-    """Look at the database: reachable, new enough, durable, migrated, and of the same time."""
+    """Look at the database: reachable, new enough, durable, migrated, of the same time, and its maps usable."""
     try:
         async with connected(url) as connection:
             yield Finding("database", True, "reachable")
@@ -55,6 +58,7 @@ async def check_database(url: str) -> AsyncIterator[Finding]:
                 ("durability", _durability),
                 ("schema", _schema),
                 ("clock", _clock),
+                ("zones", _zones),
             ):
                 try:
                     yield Finding(subject, True, await look(connection))
@@ -121,6 +125,17 @@ async def _durability(connection: Connection) -> str:
 
 async def _schema(connection: Connection) -> str:
     return f"version {await check_schema(connection)}"
+
+
+async def _zones(connection: Connection) -> str:
+    if await connection.fetchval("SELECT to_regclass('zone_map')") is None:
+        return "no map yet"
+    cities = [row["city_id"] for row in await connection.fetch(LOG["list_cities"])]
+    for city in cities:
+        row = await connection.fetchrow(LOG["zone_map"], city)
+        if row is not None and (problems := parse_usable_zones(row["document"].encode())[1]):
+            raise OperatorError(f"{unusable(city, problems)}.")
+    return f"the maps of {len(cities)} cities can be used" if len(cities) != 1 else "the map can be used"
 
 
 async def _clock(connection: Connection) -> str:

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from dispatch.ledger import FAULTS, STATES, address_text
+from crew_client.protocol.words import FAULTS, STATES
+from dispatch.ledger import address_text
 from dispatch.orders import DONE, Order, State
 
 SERVICES_CHANGED = "2026-11-22T00:00:00Z"
@@ -55,6 +56,54 @@ class ServiceRequest(Struct, frozen=True):
     lat: float | None
     long: float | None
     media_url: str | None
+
+
+class ServiceDefinition(Struct, frozen=True):
+    """What a service asks of whoever wants it, beyond the common parameters: nothing."""
+
+    service_code: str
+    attributes: list[dict[str, str]] = []
+
+
+class RequestTaken(Struct, frozen=True):
+    """What whoever sent a request is told: its id, what happens next, and the `account_id` that came with it."""
+
+    service_request_id: str
+    service_notice: str | None
+    account_id: str | None
+
+
+class RequestOfToken(Struct, frozen=True):
+    """The id of a request that was given a token in its place."""
+
+    service_request_id: str
+    token: str
+
+
+class Endpoint(Struct, frozen=True):
+    """Where GeoReport is spoken, and in which formats."""
+
+    specification: str
+    url: str
+    changeset: str
+    type: Literal["production", "test"]
+    formats: list[str]
+
+
+class Discovery(Struct, frozen=True):
+    """What a client that knows the host alone needs to know."""
+
+    changeset: str
+    contact: str
+    key_service: str
+    endpoints: list[Endpoint]
+
+
+class GeoReportError(Struct, frozen=True):
+    """What went wrong: the HTTP status again, and a description that begins with the parameter."""
+
+    code: int
+    description: str
 
 
 def _service(code: str, description: str, *, keywords: str, group: str) -> Service:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from dispatch.errors import Invalid, Malformed, NotFound
 from dispatch.georeport import SERVICES
@@ -25,15 +25,53 @@ MOST_SKIPPED = 100_000
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _COUNT = re.compile(r"0*[1-9]\d{0,8}", re.ASCII)
 _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_OURS = frozenset(
-    ("api_key", "jurisdiction_id", "service_code", "lat", "long", "address_string", "address_id", "description")
-) | {"first_name", "last_name", "phone"}
 _ADDRESS = {"address_string": ("text", 1_000), "address_id": ("address_id", 200)}
 """Members of an address, and the characters that fit into it: it goes to every phone. The whole is kept in `extra`."""
 
 _SINGLE = ("email", "device_id", "account_id", "media_url")
 _PARAMETERS = {"/contact/name": "first_name", "/contact/phone": "phone", "/description": "description"}
 """Where a report's limits are to be told under another name."""
+
+
+class RequestForm(Struct, frozen=True):
+    """A request as its form has it. What else is sent is kept with the report, under its name."""
+
+    service_code: Annotated[str, Meta(extra_json_schema={"enum": sorted(SERVICES)})]
+    api_key: Annotated[str | None, Meta(description="a token of role intake; also as `Authorization: Bearer`")] = None
+    jurisdiction_id: Annotated[str | None, Meta(description="the key's city")] = None
+    lat: Annotated[float | None, Meta(description="degrees, WGS-84; with `long` or not at all")] = None
+    long: Annotated[float | None, Meta(description="degrees, WGS-84; with `lat` or not at all")] = None
+    address_string: str | None = None
+    address_id: str | None = None
+    description: Annotated[str, Meta(max_length=10_000)] | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    device_id: str | None = None
+    account_id: str | None = None
+    media_url: str | None = None
+
+
+_OURS = frozenset(RequestForm.__struct_fields__) - set(_SINGLE)
+
+
+class CityAsked(Struct, frozen=True):
+    """The parameter that every resource takes."""
+
+    jurisdiction_id: Annotated[str | None, Meta(description="the id of a city; `default` where none is named")] = None
+
+
+class RequestsQuery(CityAsked, frozen=True):
+    """Which requests are listed: all of the last 90 days where nothing is said."""
+
+    service_request_id: Annotated[str | None, Meta(description="ids between commas; overrides all others")] = None
+    service_code: Annotated[str | None, Meta(description="codes between commas")] = None
+    status: Annotated[str | None, Meta(description="`open`, `closed`, or both between commas")] = None
+    start_date: Annotated[str | None, Meta(description="a time with its offset")] = None
+    end_date: Annotated[str | None, Meta(description="a time with its offset, at most 90 days later")] = None
+    page: Annotated[int, Meta(ge=1)] = 1
+    page_size: Annotated[int, Meta(ge=1, le=MOST)] = MOST
 
 
 class Parameters:

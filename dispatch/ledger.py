@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from crew_client.protocol.words import CHANNELS, CLAIMS, CLOCKS, FAULTS, STATES
+
 Cell = str | int | float | datetime | None
 """A datetime is the wall clock of the city, without an offset, as spreadsheets have it."""
 
@@ -46,47 +48,10 @@ SUMS = (
     "九成用时（分）",
     "99% 用时（分）",
 )
-HOURS = ("时段", "报修", "往日中位", "往日低（10%）", "往日高（90%）")
+HOURS = ("时段", "报修", "往日中位", "往日低（10%）", "往日高（90%）", "往日依据")
+USUAL_OF = {"weekday": "同星期", "all": "每日"}
 
-CLOCKS = {"hand_down": "接单", "arrival": "到场", "resolve": "办结", "transfer": "转办回执", "call_back": "回访"}
 VERDICTS = {"met": "按时", "breached": "超时"}
-CLAIMS = {"grab": "抢单", "optimizer": "系统派单", "dispatcher": "调度员指派"}
-STATES = {
-    "unzoned": "待定位",
-    "offered": "待抢",
-    "claimed": "已接单",
-    "en_route": "在途",
-    "arrived": "已到场",
-    "resolved": "已办结",
-    "closed": "已关闭",
-    "held": "挂单",
-    "suspended": "已挂起",
-    "transferred": "已转办",
-    "merged": "已合并",
-    "cancelled": "已取消",
-}
-FAULTS = {
-    "radiator_air": "暖气片窝气",
-    "valve_closed": "阀门未开",
-    "filter_clogged": "过滤器堵塞",
-    "low_temperature": "室温不达标",
-    "no_heat": "完全不热",
-    "leak": "跑冒滴漏",
-    "no_pressure": "压力不足",
-    "noise": "管道异响",
-    "burst": "爆管",
-}
-CHANNELS = {
-    "wechat": "微信",
-    "enterprise_phone": "企业电话",
-    "hotline_12345": "12345",
-    "hotline_12319": "12319",
-    "walk_in": "来访",
-    "sensor": "室温传感器",
-    "telemetry": "站端遥测",
-    "door_to_door": "访民问暖",
-}
-
 MOST_LETTERS = 32_767
 """What a cell of a spreadsheet can hold."""
 
@@ -138,7 +103,8 @@ def sum_row(row: Any, names: Mapping[str, str], *, whole: bool = False) -> list[
 def hour_row(hour: Any, zone: ZoneInfo) -> list[Cell]:
     """Return the cells of `HOURS` for one hour."""
     usual = hour.usual
-    return [wall_clock(hour.hour, zone), hour.count, *((usual.p50, usual.p10, usual.p90) if usual else (None,) * 3)]
+    of_usual = (usual.p50, usual.p10, usual.p90, f"{USUAL_OF[usual.of]} {usual.days} 天") if usual else (None,) * 4
+    return [wall_clock(hour.hour, zone), hour.count, *of_usual]
 
 
 def wall_clock(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -8,7 +8,7 @@ from geo.travel_factors import Conditions, FactoredTravel, TravelFactors, Trip, 
 from geo.zone_editing import ZoneEditError, join_zones, split_zone
 from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
-from geo.zones import parse_zones
+from geo.zones import parse_usable_zones, parse_zones
 
 __all__ = [
     "EARTH_RADIUS_M",
@@ -37,6 +37,7 @@ __all__ = [
     "make_prompt_travel",
     "make_travel",
     "parse_geojson",
+    "parse_usable_zones",
     "parse_zones",
     "read_travel",
     "split_zone",

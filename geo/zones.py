@@ -5,6 +5,7 @@ Earth, and that everything wrong is reported at once with zone and place. A zone
 cut there, into parts on either side.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,24 @@ from typing import Any
 from geo.coverage import find_overlaps
 from geo.gaps import find_gaps
 from geo.geojson import MAX_PROBLEMS, GeoJsonError, check_geojson, parse_geojson
+from geo.json_strict import read_json
 from geo.zone_index import ZoneIndex
 from geo.zone_map import Zone, ZoneMap, ZoneMapError, ZoneProblem
 from geo.zone_reading import ZoneReader
 
-__all__ = ["Zone", "ZoneIndex", "ZoneMap", "ZoneMapError", "ZoneProblem", "ZoneSurvey", "parse_zones", "survey_zones"]
+__all__ = [
+    "Zone",
+    "ZoneIndex",
+    "ZoneMap",
+    "ZoneMapError",
+    "ZoneProblem",
+    "ZoneSurvey",
+    "parse_usable_zones",
+    "parse_zones",
+    "survey_zones",
+]
 
+_FEATURE = re.compile(r"/features/(\d+)")
 MOST_NAMED = 10_000
 """How many overlaps, and how many gaps, a survey names."""
 
@@ -34,6 +47,30 @@ def parse_zones(raw: bytes | dict[str, Any]) -> ZoneMap:
     if problems:
         raise ZoneMapError(tuple(problems[:MAX_PROBLEMS]))
     return ZoneMap(tuple(reader.zones), tuple(reader.warnings + slivers + find_gaps(reader.zones)))
+
+
+def parse_usable_zones(raw: bytes) -> tuple[ZoneMap | None, tuple[ZoneProblem, ...]]:
+    """Return what is good of a map that an earlier version took by its own rules, and all that is wrong with the rest.
+
+    A zone with a problem is left out, and of two that overlap the later; None where no zone is left, or where the
+    document as a whole is wrong. Pointers of later problems count without the zones that were left out before.
+    """
+    try:
+        return parse_zones(raw), ()
+    except ZoneMapError as error:
+        problems = error.problems
+    document, _ = read_json(raw)
+    found = list(problems)
+    while wrong := {int(place[1]) for problem in problems if (place := _FEATURE.match(problem.pointer))}:
+        document["features"] = [one for n, one in enumerate(document["features"]) if n not in wrong]
+        if not document["features"]:
+            break
+        try:
+            return parse_zones(document), tuple(found)
+        except ZoneMapError as error:
+            problems = error.problems
+            found += problems
+    return None, tuple(found)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ ON_OLD_POSTGRES = (
     "tests/integration/test_forecasts.py",
     "tests/integration/test_grabs_race.py",
     "tests/integration/test_importing.py",
+    "tests/integration/test_long_history.py",
     "tests/integration/test_migrations.py",
     "tests/integration/test_planner.py",
     "tests/integration/test_whereabouts.py",

@@ -1,12 +1,21 @@
 import { fileURLToPath } from "node:url";
 
 import vue from "@vitejs/plugin-vue";
+import type { ProxyOptions } from "vite";
 import { defineConfig } from "vitest/config";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** The engine that `npm run dev` talks to. */
 const engine = process.env.QIANGDAN_DEV_ENGINE ?? "http://127.0.0.1:8000";
 const pages = ["crew", "console", "sla"];
+
+/**
+ * Tell the engine under which name a page asked for its socket, as its check of the origin needs; `xfwd` does so for requests alone.
+ * `Origin` goes through as it is (no `rewriteWsOrigin`): a page from elsewhere is refused here, too.
+ */
+const tellHost: ProxyOptions["configure"] = (proxy) => {
+  proxy.on("proxyReqWs", (out, request) => out.setHeader("X-Forwarded-Host", request.headers.host ?? ""));
+};
 
 export default defineConfig({
   plugins: [
@@ -47,7 +56,7 @@ export default defineConfig({
     proxy: Object.fromEntries(
       ["/api", "/ws", "/healthz", "/readyz", "/demo.json"].map((path) => [
         path,
-        { target: engine, ws: path === "/ws", changeOrigin: true, xfwd: true },
+        { target: engine, ws: path === "/ws", changeOrigin: true, xfwd: true, configure: tellHost },
       ]),
     ),
   },

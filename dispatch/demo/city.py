@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dispatch.demo.faults import FAULT_KINDS, FAULT_LABELS, SKILLS, Fault, FaultKind, random_fault
+from dispatch.demo.faults import FAULT_KINDS, SKILLS, Fault, FaultKind, random_fault
 from dispatch.demo.names import DISTRICTS, NUMERALS, compound_names, person_name, phone_number, street_address
 from geo import ZoneIndex, distance_m, parse_zones
 
 __all__ = [
     "FAULT_KINDS",
-    "FAULT_LABELS",
     "SKILLS",
     "Compound",
     "DemoCity",

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class FaultKind:
-    """One category of fault: its wire code, its name, how grave it is, who can mend it and how often it is reported."""
+    """One category of fault: its wire code, how grave it is, who can mend it and how often it is reported."""
 
     code: str
-    label: str
     severity: int
     required_skills: tuple[str, ...]
     share: float
@@ -33,7 +32,6 @@ class Fault(NamedTuple):
 FAULT_KINDS: tuple[FaultKind, ...] = (
     FaultKind(
         code="radiator_air",
-        label="暖气片窝气",
         severity=1,
         required_skills=(),
         share=0.27,
@@ -45,7 +43,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="valve_closed",
-        label="阀门未开",
         severity=1,
         required_skills=(),
         share=0.17,
@@ -57,7 +54,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="filter_clogged",
-        label="过滤器堵塞",
         severity=2,
         required_skills=("pipework",),
         share=0.14,
@@ -69,7 +65,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="low_temperature",
-        label="室温不达标",
         severity=2,
         required_skills=(),
         share=0.20,
@@ -82,7 +77,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="no_heat",
-        label="完全不热",
         severity=3,
         required_skills=("pipework",),
         share=0.08,
@@ -94,7 +88,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="leak",
-        label="跑冒滴漏",
         severity=4,
         required_skills=("pipework",),
         share=0.08,
@@ -106,7 +99,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="no_pressure",
-        label="压力不足",
         severity=3,
         required_skills=("pipework", "station"),
         share=0.03,
@@ -117,7 +109,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="noise",
-        label="管道异响",
         severity=1,
         required_skills=(),
         share=0.02,
@@ -128,7 +119,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
     FaultKind(
         code="burst",
-        label="爆管",
         severity=5,
         required_skills=("pipework", "welding"),
         share=0.01,
@@ -139,9 +129,6 @@ FAULT_KINDS: tuple[FaultKind, ...] = (
     ),
 )
 """Every category of fault of the demo, the only table of them."""
-
-FAULT_LABELS: dict[str, str] = {kind.code: kind.label for kind in FAULT_KINDS}
-"""The Chinese name of each category, by its code."""
 
 SKILLS: tuple[str, ...] = tuple(sorted({skill for kind in FAULT_KINDS for skill in kind.required_skills}))
 """Every skill that some fault asks for."""

@@ -1,10 +1,11 @@
-"""The OpenAPI 3.1 document, made from the table of routes and the structs that it names."""
+"""The OpenAPI 3.1 document, made from the tables of routes, GeoReport's too, and the structs that they name."""
 
 import re
 from typing import Any
 
 import msgspec
 
+from dispatch.http.open311.description import IDEMPOTENCY_KEY, KEYS, described_kinds, described_paths
 from dispatch.http.routing import PREFIX, File, Route, Routes
 from dispatch.http.shapes import ProblemDocument
 
@@ -16,12 +17,14 @@ def openapi_document(routes: Routes) -> bytes:
     kinds: list[Any] = [ProblemDocument]
     for route in routes.table:
         kinds += [kind for kind in (_body_of(route), route.answer) if kind not in (None, bytes, File)]
+    kinds += described_kinds()
     schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     by_kind = {repr(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes.table:
         path = PREFIX + _PARAMETER.sub(r"{\1}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, by_kind)
+    paths |= described_paths(by_kind)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -35,7 +38,7 @@ def openapi_document(routes: Routes) -> bytes:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, **KEYS},
         },
     }
     return msgspec.json.encode(document)
@@ -62,14 +65,7 @@ def _operation(route: Route, by_kind: dict[str, Any]) -> dict[str, Any]:
     if route.opener is not None:
         operation["security"] = []
     elif route.method == "POST":
-        operation["parameters"].append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-                "description": "the same key and body give the first answer again",
-            }
-        )
+        operation["parameters"].append(IDEMPOTENCY_KEY)
     operation["responses"][str(route.status)]["content"] |= {media: {} for media in route.gives if "json" not in media}
     if route.answer is File:
         operation["responses"]["200"]["content"] = {"image/*": {}}

@@ -64,7 +64,10 @@ async def list_orders(call: Call) -> Page:
         if state not in set(State):
             raise Invalid.field("/state", f"{state!r} is no state; the states are {', '.join(sorted(State))}")
     (after,) = read_cursor("orders", query.cursor, tuple[str]) or (None,)
-    asked = ORDERS["list_open_orders" if states and OPEN.issuperset(states) else "list_orders"]
+    if states and OPEN.issuperset(states):
+        asked = ORDERS["list_open_orders"]
+    else:
+        asked = ORDERS["list_orders" if query.crew is None else "list_orders_of_crew"]
     async with call.engine.db.connection() as conn:
         rows = await conn.fetch(asked, call.city, states, query.zone, query.crew, after, query.limit + 1)
     orders = [order_of(row).public() for row in rows[: query.limit]]

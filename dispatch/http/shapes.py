@@ -303,7 +303,7 @@ class ClockRow(Struct, frozen=True):
 
 
 class ClockPage(Struct, frozen=True):
-    """A page of clocks, the next due first."""
+    """A page of clocks, the next due first; those that were met by their orders, the newest first."""
 
     items: list[ClockRow]
     next: str | None = None

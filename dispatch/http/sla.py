@@ -37,16 +37,9 @@ def summary_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[list[SummaryRow], l
 
 @routes.read("/sla/clocks", roles=MONITOR, query=ClockQuery, answer=ClockPage)
 async def get_clocks(call: Call) -> Page:
-    """List clocks, the next due first."""
+    """List clocks, the next due first; those that were met by their orders, the newest first."""
     query: ClockQuery = call.query
-    begin = read_cursor("clocks", query.cursor, tuple[datetime, str, str]) or (None, None, None)
-    asked = (call.city, query.state, *begin, query.limit + 1)
-    if query.state in (None, "met"):
-        async with call.engine.db.long_read() as fetch:
-            rows = await fetch(SLA["clocks"], *asked)
-    else:
-        async with call.engine.db.connection() as conn:
-            rows = await conn.fetch(SLA["unmet_clocks"], *asked)
+    rows, after = await (_met_clocks(call, query) if query.state == "met" else _due_clocks(call, query))
     page = [
         ClockRow(
             order=row["order_id"],
@@ -60,7 +53,35 @@ async def get_clocks(call: Call) -> Page:
             stopped_at=row["stopped_at"],
             pause_reason=row["pause_reason"],
         )
-        for row in rows[: query.limit]
+        for row in rows
     ]
-    after = (page[-1].due_at, page[-1].order, page[-1].clock) if len(rows) > len(page) else None
-    return Page(page, cursor_of("clocks", *after) if after else None)
+    return Page(page, after)
+
+
+async def _due_clocks(call: Call, query: ClockQuery) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """Return a page of clocks by their deadlines, and the cursor of the next."""
+    begin = read_cursor("clocks", query.cursor, tuple[datetime, str, str]) or (None, None, None)
+    asked = (call.city, query.state, *begin, query.limit + 1)
+    if query.state is None:
+        async with call.engine.db.long_read() as fetch:
+            rows = await fetch(SLA["clocks"], *asked)
+    else:
+        async with call.engine.db.connection() as conn:
+            rows = await conn.fetch(SLA["unmet_clocks"], *asked)
+    return _cut(rows, query.limit, "clocks", ("due_at", "order_id", "clock"))
+
+
+async def _met_clocks(call: Call, query: ClockQuery) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """Return a page of the clocks that were met, by order, and the cursor of the next."""
+    begin = read_cursor("met_clocks", query.cursor, tuple[str, str, datetime]) or (None, None, None)
+    async with call.engine.db.long_read() as fetch:
+        rows = await fetch(SLA["met_clocks"], call.city, *begin, query.limit + 1)
+    return _cut(rows, query.limit, "met_clocks", ("order_id", "clock", "due_at"))
+
+
+def _cut(
+    rows: Sequence[Mapping[str, Any]], limit: int, of: str, by: Sequence[str]
+) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """Return the first `limit` rows, and where there are more the cursor after them."""
+    page = rows[:limit]
+    return page, cursor_of(of, *(page[-1][name] for name in by)) if len(rows) > limit else None

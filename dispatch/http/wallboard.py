@@ -86,7 +86,7 @@ class Board(Struct, frozen=True):
 
 
 class Hour(Struct, frozen=True):
-    """The reports of an hour, and what is usual at that time of day (null: too few days are known)."""
+    """The reports of an hour, and what is usual at that time of such a day (null: too few days are known)."""
 
     hour: datetime
     count: int
@@ -199,7 +199,7 @@ def by_minute(rows: Iterable[Mapping[str, Any]]) -> list[int]:
 
 @routes.read("/sla/hours", roles=WATCHERS, query=HoursQuery, answer=Hours)
 async def get_hours(call: Call) -> Hours:
-    """Count reports by the hour, beside what is usual at that time of day by the days before."""
+    """Count reports by the hour, beside what is usual at that time of such a day by the days before."""
     zone = ZoneInfo(call.engine.settings.time_zone)
     today = day_of(call.engine.now(), zone)
     since = aware(call.query.from_, "from") or start_of(today, zone)
@@ -231,8 +231,9 @@ async def hours_of(call: Call, since: datetime, until: datetime, *, days: int) -
         seq=head["last_seq"],
         time_zone=zone.key,
         items=[
-            Hour(hour, counts.get(hour, 0), usual.get(hour.astimezone(zone).hour))
+            Hour(hour, counts.get(hour, 0), usual.get((local.weekday(), local.hour)))
             for hour in each_hour(since, until, zone)
+            for local in [hour.astimezone(zone)]
         ],
         usual_from=usual_from,
         usual_days=(day_of(before, zone) - day_of(usual_from, zone)).days if usual_from else 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dispatch.clocks import Alarm, alarm_at
 from dispatch.crews import Candidate, Crew
@@ -27,6 +27,13 @@ UNDO_SURVIVES = (
     "order.offered",
 )
 """Events after which an override can still be undone: they change nothing that a dispatcher decided."""
+
+
+class StandingRating(NamedTuple):
+    """The stars of a rated visit, and how many other visits of its crew were rated since it first was."""
+
+    stars: int
+    rated_since: int
 
 
 class OrderRows:
@@ -217,8 +224,24 @@ class OrderRows:
         )
         return kind
 
-    async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
-        """Write what the resident says."""
+    async def standing_rating(self, order: Order) -> StandingRating | None:
+        """Return what was said last of the visit that a locked order ended with, None where nothing was."""
+        row = await self._conn.fetchrow(ORDERS["standing_rating"], self._city, order.id)
+        return StandingRating(**row) if row else None
+
+    async def insert_rating(
+        self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool, amends: bool
+    ) -> None:
+        """Write what the resident says of a locked order; `amends`: in place of what he said of the same visit."""
         await self._conn.execute(
-            ORDERS["insert_rating"], self._city, order.id, self._now, actor, order.crew, stars, comment, resolved
+            ORDERS["insert_rating"],
+            self._city,
+            order.id,
+            self._now,
+            actor,
+            order.crew,
+            stars,
+            comment,
+            resolved,
+            amends,
         )

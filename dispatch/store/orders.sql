@@ -132,6 +132,19 @@ WHERE city_id = $1 AND open AND state = ANY ($2::text[]) AND ($3::text IS NULL O
   AND ($4::text IS NULL OR crew_id = $4) AND ($5::text IS NULL OR order_id < $5)
 ORDER BY order_id DESC LIMIT $6
 
+-- name: list_orders_of_crew: the same of one crew: of the open orders by their index, of all others by that of who did them
+SELECT * FROM (
+    (SELECT * FROM orders
+     WHERE city_id = $1 AND open AND crew_id = $4 AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::text IS NULL OR zone = $3)
+       AND ($5::text IS NULL OR order_id < $5)
+     ORDER BY order_id DESC LIMIT $6)
+    UNION ALL
+    (SELECT * FROM orders
+     WHERE city_id = $1 AND done_by = $4 AND ($2::text[] IS NULL OR state = ANY ($2)) AND ($3::text IS NULL OR zone = $3)
+       AND ($5::text IS NULL OR order_id < $5)
+     ORDER BY order_id DESC LIMIT $6)
+) AS of_crew ORDER BY order_id DESC LIMIT $6
+
 -- name: list_requests: a page of what was reported in a time, newest first; $5 says whether it is still to be done
 SELECT * FROM orders
 WHERE city_id = $1 AND reported_at >= $2 AND reported_at <= $3 AND ($4::text[] IS NULL OR category = ANY ($4))
@@ -178,8 +191,19 @@ SELECT order_id FROM orders WHERE city_id = $1 AND merged_into = $2 AND state = 
 -- name: mark_undone: an override that was taken back
 UPDATE order_override SET undone = true WHERE city_id = $1 AND override_id = $2
 
--- name: insert_rating: what the resident says
-INSERT INTO rating (city_id, order_id, at, actor, crew_id, stars, comment, resolved) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+-- name: insert_rating: what the resident says; of an order that must be locked, so that the newest word has the latest time
+INSERT INTO rating (city_id, order_id, at, actor, crew_id, stars, comment, resolved, amends)
+SELECT $1, $2, greatest($3, max(at) + interval '1 microsecond'), $4, $5, $6, $7, $8, $9
+FROM rating WHERE city_id = $1 AND order_id = $2
+
+-- name: standing_rating: the newest word about an order where it was "resolved", so that no visit came after it, and how many
+-- other visits of its crew were rated since this one first was
+SELECT last.stars, (
+    SELECT count(*) FROM rating AS r
+    WHERE r.city_id = $1 AND r.crew_id = first.crew_id AND NOT r.amends AND r.at > first.at) AS rated_since
+FROM (SELECT stars, resolved FROM rating WHERE city_id = $1 AND order_id = $2 ORDER BY at DESC LIMIT 1) AS last
+CROSS JOIN (SELECT crew_id, at FROM rating WHERE city_id = $1 AND order_id = $2 AND NOT amends ORDER BY at DESC LIMIT 1) AS first
+WHERE last.resolved
 
 -- name: changes_since: what else happened to an order since a version of it, other than the kinds of $4
 SELECT kind FROM event

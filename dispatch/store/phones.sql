@@ -42,5 +42,5 @@ WHERE o.city_id = $1 AND o.crew_id = $2 AND o.reported_at >= $3::timestamptz - i
   AND (o.clocks -> 'arrival' ->> 'stopped_at')::timestamptz >= $3
 ORDER BY arrived_at DESC LIMIT 200
 
--- name: ratings_of_crew: how many ratings a crew's score rests on
-SELECT count(*) FROM rating WHERE city_id = $1 AND crew_id = $2
+-- name: ratings_of_crew: how many rated visits a crew's score rests on
+SELECT count(*) FROM rating WHERE city_id = $1 AND crew_id = $2 AND NOT amends

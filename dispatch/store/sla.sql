@@ -25,6 +25,12 @@ WHERE city_id = $1 AND ($2::text IS NULL OR state = $2)
   AND ($3::timestamptz IS NULL OR (due_at, order_id, clock) > ($3, $4, $5))
 ORDER BY due_at, order_id, clock LIMIT $6
 
+-- name: met_clocks: clocks that were met, those of the newest order first: along the key of orders, no further than the page
+SELECT * FROM standing_clock
+WHERE city_id = $1 AND state = 'met'
+  AND ($2::text IS NULL OR (order_id <= $2 AND (order_id, clock, due_at) < ($2, $3, $4::timestamptz)))
+ORDER BY order_id DESC, clock DESC, due_at DESC LIMIT $5
+
 -- name: unmet_clocks: the same of clocks that run, stand still or are breached, without a look at every order there ever was.
 -- A clock that has something to say yet has a timer, one that stands still is an open order's, and a breach has its alarm.
 WITH concerned AS (

@@ -75,6 +75,7 @@ class City:
         self.tokens = tokens
         self._stack = stack
         self.http = httpx.AsyncClient(base_url=installation.url, timeout=30, trust_env=False, verify=False)
+        self.http.event_hooks["response"].append(self._hold_georeport_to_the_document)
 
     @classmethod
     async def make(
@@ -88,6 +89,12 @@ class City:
         for role in ("dispatcher", "monitor", "intake"):
             tokens[role] = await issue_token(connection, id, role=role, subject=f"u-{role}")
         return city
+
+    async def _hold_georeport_to_the_document(self, response: httpx.Response) -> None:
+        request = response.request
+        if request.url.path.startswith("/open311/") and request.method in ("GET", "POST"):
+            await response.aread()
+            self.installation.openapi.check(response)
 
     async def call(
         self, method: str, path: str, *, role: str | None = "admin", token: str | None = None, **more: Any

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 from jsonschema_rs import Draft202012Validator
@@ -47,7 +48,26 @@ class OpenApi:
         assert kind in answers
         if not answers[kind]:
             return  # a file to be kept
-        self.validate(answers[kind]["schema"], response.json(), f"{request.method} {template} {response.status_code}")
+        where = f"{request.method} {template} {response.status_code}"
+        if kind == "text/xml":
+            self.check_xml(answers[kind]["schema"], ElementTree.fromstring(response.content), where)
+        else:
+            self.validate(answers[kind]["schema"], response.json(), where)
+
+    def check_xml(self, schema: Document, element: ElementTree.Element, where: str) -> None:
+        """Fail where an element is not called as the document says, or holds members that it does not know."""
+        if "xml" in schema:
+            assert element.tag == schema["xml"]["name"], f"{where}: {element.tag}"
+        while "allOf" in schema or "$ref" in schema:
+            schema = schema["allOf"][0] if "allOf" in schema else self._component(schema["$ref"])
+        for member in element:
+            inner = schema["items"] if "items" in schema else schema["properties"].get(member.tag)
+            assert inner is not None, f"{where}: {element.tag} has no {member.tag}"
+            self.check_xml(inner, member, where)
+
+    def _component(self, reference: str) -> Document:
+        schema: Document = self.document["components"]["schemas"][reference.rsplit("/", 1)[1]]
+        return schema
 
     def validate(self, schema: Document, value: Any, where: str) -> None:
         """Fail where a value does not fit a schema of the document."""

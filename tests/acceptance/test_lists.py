@@ -42,6 +42,38 @@ async def test_pages_together_are_the_list_once(city: City, path: str, limit: in
     assert all(len(part) == limit for part in parts[:-1])
 
 
+async def test_what_a_crew_holds_and_what_it_did_is_one_list(quick: City) -> None:
+    crews = [await quick.working(capacity=9) for _ in range(2)]
+    wanted: list[str] = []
+    for n in range(5):
+        for crew, phone in crews:
+            order = (await quick.report())["id"]
+            await quick.override(order, "assign", crew=crew.id)
+            await phone.expect("assigned", order=order)
+            for to in ("arrived", "resolved") if n % 2 else ():
+                assert "error" not in await phone.progress(order, to)
+        wanted.insert(0, order)
+    for limit in (1, 2, 500):
+        parts = await pages(quick, "/orders", limit, crew=crew.id)
+        assert [order["id"] for part in parts for order in part] == wanted
+
+
+async def test_clocks_that_were_met_are_listed_by_order_the_newest_first(city: City) -> None:
+    crew = (await city.crew(capacity=9)).id
+    orders: list[str] = []
+    for _ in range(3):
+        orders.insert(0, (await city.report())["id"])
+        await city.override(orders[0], "assign", crew=crew)
+    for limit in (1, 2, 500):
+        parts = await pages(city, "/sla/clocks", limit, state="met")
+        assert [(clock["order"], clock["clock"]) for part in parts for clock in part] == [
+            (order, "hand_down") for order in orders
+        ]
+    cursor = (await city.get("/sla/clocks", limit=1, state="met"))["next"]
+    refused = await city.call("GET", "/sla/clocks", params={"cursor": cursor, "state": "running"})
+    assert_problem(refused, 422, "invalid")
+
+
 def _name(item: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(item.get(field) for field in ("id", "order", "clock", "crew"))
 

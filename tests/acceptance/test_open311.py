@@ -393,7 +393,7 @@ async def test_requests_are_found_by_id_service_status_and_time(city: City) -> N
         old["id"],
     ]
     (one,) = await shown(city, f"requests/{merged['id']}.json")
-    assert one["status_notes"] == f"已合并,并入 {last['id']}"
+    assert one["status_notes"] == f"已并单,并入 {last['id']}"
     token = await shown(city, f"tokens/{old['id']}.json")
     assert token == [{"service_request_id": old["id"], "token": old["id"]}]
 

@@ -76,11 +76,34 @@ def test_the_openapi_document_is_valid_and_has_every_route(installation: Install
     assert document["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(document).validate()
     known = {
-        (method.upper(), path.removeprefix("/api/v1")) for path, item in document["paths"].items() for method in item
+        (method.upper(), path.removeprefix("/api/v1"))
+        for path, item in document["paths"].items()
+        if path.startswith("/api/v1/")
+        for method in item
     }
     names = {(m, "/".join("{}" if s.startswith("{") else s for s in p.split("/"))) for m, p in known}
     assert set(ALLOWED) <= names
     assert names == {(route.method, template(route)) for route in all_routes().table}
+
+
+def test_the_openapi_document_has_georeport_in_both_formats(installation: Installation) -> None:
+    paths = fetch(installation, "/openapi.json").json()["paths"]
+    ours = {
+        (method.upper(), path.removeprefix("/open311/v2/")): operation["responses"]
+        for path, item in paths.items()
+        if path.startswith("/open311/v2/")
+        for method, operation in item.items()
+    }
+    names = ["discovery", "services", "services/{service_code}", "requests", "requests/{service_request_id}"]
+    resources = [*(("GET", name) for name in [*names, "tokens/{token}"]), ("POST", "requests")]
+    formats = {"": {"application/json", "text/xml"}, ".json": {"application/json"}, ".xml": {"text/xml"}}
+    told = {(method, f"{name}{ending}"): kinds for method, name in resources for ending, kinds in formats.items()}
+    told["GET", ""] = formats[""]
+    assert set(ours) == set(told)
+    for operation, responses in ours.items():
+        assert all(set(answer["content"]) == told[operation] for answer in responses.values())
+    form = paths["/open311/v2/requests.json"]["post"]["requestBody"]["content"]
+    assert set(form) == {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
 def test_the_asyncapi_document_is_valid(installation: Installation) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -159,6 +160,31 @@ async def test_the_day_tells_what_the_score_rests_on(quick: City) -> None:
     assert (day["orders"][0]["order"], day["orders"][0]["stars"]) == (order, 5)
     me = (await quick.call("GET", "/me", role=None, token=crew.token)).json()
     assert (me["role"], me["subject"], me["city"]) == ("crew", crew.id, quick.id)
+
+
+async def test_a_resident_who_thinks_again_counts_once_in_the_score_and_is_heard(quick: City) -> None:
+    since = datetime.now(UTC).isoformat()
+    crew, phone, order = await holding(quick)
+    await phone.progress(order, "arrived")
+    await phone.progress(order, "resolved")
+
+    async def rate(stars: int, *, resolved: bool = True) -> tuple[Any, ...]:
+        rated = await quick.post(f"/orders/{order}/rating", {"stars": stars, "resolved": resolved}, expect=200)
+        day = (await quick.call("GET", "/me/day", role=None, token=crew.token, params={"since": since})).json()
+        return rated["state"], day["score"], day["ratings"]
+
+    good, bad = 0.5 + 0.1 * 0.5, 0.5 - 0.1 * 0.5
+    assert await rate(5) == ("closed", pytest.approx(good), 1)
+    assert await rate(5) == ("closed", pytest.approx(good), 1), "said twice is said once"
+    assert await rate(1) == ("closed", pytest.approx(bad), 1)
+    assert await rate(5) == ("closed", pytest.approx(good), 1)
+    assert await rate(1, resolved=False) == ("offered", pytest.approx(bad), 1), "cold again the next day"
+    told = [event["data"].get("stars") for event in (await quick.order(order))["timeline"]]
+    assert [stars for stars in told if stars] == [5, 5, 1, 5, 1], "every word is in the order's story"
+    assert (await phone.verdict(order))["won"] is True
+    await phone.progress(order, "arrived")
+    await phone.progress(order, "resolved")
+    assert await rate(5) == ("closed", pytest.approx(bad * 0.9 + 0.1), 2), "another visit, another rating"
 
 
 async def test_a_lost_phone_s_token_is_void_at_once_on_every_engine_and_the_others_stay(quick: City) -> None:

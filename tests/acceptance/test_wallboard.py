@@ -101,8 +101,30 @@ async def test_hours_know_what_is_usual_by_the_days_before(quick: City) -> None:
             await quick.report(reported_at=(begun - timedelta(days=days) + timedelta(hours=8)).isoformat())
     hours = await quick.get("/sla/hours")
     assert hours["usual_days"] == 5, "the day of the very first report is no whole day"
-    assert hours["items"][8]["usual"] == {"p10": 0.0, "p50": 2.0, "p90": 3.6}  # of 0, 0, 2, 3, 4
+    assert hours["items"][8]["usual"] == {
+        "p10": 0.0,
+        "p50": 2.0,
+        "p90": 3.6,
+        "days": 5,
+        "of": "all",
+    }  # of 0, 0, 2, 3, 4
     assert hours["items"][9]["usual"]["p90"] == 0.0
+
+
+async def test_hours_are_held_against_the_same_weekday_in_a_city_that_has_four_of_it(quick: City) -> None:
+    begun = datetime.fromisoformat((await quick.get("/sla/hours"))["items"][0]["hour"])
+    for days in (35, 21, 7, 6, 5, 4, 3, 2, 1):
+        for _ in range(2 if days % 7 else 1):
+            await quick.report(reported_at=(begun - timedelta(days=days) + timedelta(hours=8)).isoformat())
+    hours = await quick.get("/sla/hours")
+    assert hours["usual_days"] == 28
+    usual = hours["items"][8]["usual"]
+    assert (usual["p50"], usual["p90"]) == (0.5, 1.0), "of 0, 1, 0, 1 a week apart, whatever the last days were like"
+    assert (usual["days"], usual["of"]) == (4, "weekday")
+    others = (await quick.get("/sla/hours", days=27))["items"][8]["usual"]
+    assert (others["days"], others["of"]) == (27, "all")
+    book = await quick.call("GET", "/sla/report", params={"format": "xlsx"})
+    assert cells(zipfile.ZipFile(io.BytesIO(book.content)), 2)[9][5] == "同星期 4 天"
 
 
 @pytest.mark.parametrize(

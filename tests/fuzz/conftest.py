@@ -118,6 +118,8 @@ def _people(engine: Fuzzed) -> None:
             engine.ids["order_id"].append(taken["order"]["id"])
         picture = engine.call("crew", "POST", "/photos", content=b"\xff\xd8\xff picture")
         engine.ids["photo_id"].append(picture.json()["photo"])
+    engine.ids["service_request_id"] = engine.ids["token"] = engine.ids["order_id"]
+    engine.ids["service_code"] = ["leak", "no_heat"]
 
 
 async def _propose(url: str, engine: Fuzzed) -> None:

@@ -35,7 +35,7 @@ NOT_PROMISED = [positive_data_acceptance, ignored_auth]
 """What fits the schema may be refused for what it means, as a map whose zones overlap; tokens are ours to send."""
 
 MAY = {
-    operation["operationId"]: operation["description"].removeprefix("Roles: ").rstrip(".").split(", ")
+    operation["operationId"]: operation["description"].splitlines()[0].removeprefix("Roles: ").rstrip(".").split(", ")
     for item in DOCUMENT["paths"].values()
     for operation in item.values()
     if operation["description"].startswith("Roles: ")
@@ -66,12 +66,16 @@ def test_no_request_fails_whoever_sends_it(
     headers = {"Authorization": f"Bearer {fuzzed.tokens[role]}"} if role else {}
     answer = case.call(base_url=fuzzed.url, headers=headers)
     left_out = "" in (case.query or {}).values()  # an empty parameter counts as one that is not there
+    georeport = case.operation.path.startswith("/open311/")
     by_item = case.operation.path.endswith("/overrides")  # where a wrong item is refused in an answer that is none
     excluded = [*NOT_PROMISED, negative_data_rejection] if left_out or by_item else NOT_PROMISED
     case.validate_response(answer, headers=headers, excluded_checks=excluded)
     if may and role not in may:
-        assert answer.status_code in (401, 403, 404, 405), f"{role} got {answer.status_code}"
-    if answer.status_code == 422:
+        # A key may stand in GeoReport's form, which is read first.
+        assert answer.status_code in (401, 403, 404, 405, *((400,) if georeport else ())), (
+            f"{role} got {answer.status_code}"
+        )
+    if answer.status_code == 422 and not georeport:
         names_what_is_wrong(answer)
 
 

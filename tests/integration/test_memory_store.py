@@ -81,8 +81,8 @@ class Both:
         assert _set(await self._rows("order_override"), "override_id", "action", "version", "undone", "before") == {
             (key, row["action"], row["version"], row["undone"], row["before"]) for key, row in tables.overrides.items()
         }
-        assert _set(await self._rows("rating"), "order_id", "at", "crew_id", "stars", "resolved") == {
-            (*key, row["crew_id"], row["stars"], row["resolved"]) for key, row in tables.ratings.items()
+        assert _set(await self._rows("rating"), "order_id", "at", "crew_id", "stars", "resolved", "amends") == {
+            (*key, row["crew_id"], row["stars"], row["resolved"], row["amends"]) for key, row in tables.ratings.items()
         }
         events = await self._rows("event", "ORDER BY seq")
         assert [

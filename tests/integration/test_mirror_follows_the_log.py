@@ -40,6 +40,7 @@ from dispatch.orders import ACTIONS
 from dispatch.overrides import Action, OverrideIn, override
 from dispatch.policy import GrabPolicy
 from dispatch.relay import load_mirror
+from dispatch.store.orders import ORDERS
 from dispatch.zoning import rezone
 from tests.solvers import plan
 from tests.town import Clock, ClockedDatabase, Town, centre, zone_map
@@ -426,7 +427,16 @@ class World:
         await self.town.audit()
 
     async def check_lists(self) -> None:
-        """The short way to the clocks that are not met shows what the long one shows."""
+        """The short ways to clocks, and to the orders of a crew, show what the long ones show."""
+        met = [
+            {(row["order_id"], row["clock"], row["due_at"]) for row in await self.town.fetch(SLA[name], *asked, 500)}
+            for name, asked in (("clocks", ("met", None, None, None)), ("met_clocks", (None, None, None)))
+        ]
+        assert met[0] == met[1], "clocks that were met"
+        for crew in (phone.crew for phone in self.phones):
+            asked = (None, None, crew, None, 500)
+            whole, short = [await self.town.fetch(ORDERS[f"list_orders{of}"], *asked) for of in ("", "_of_crew")]
+            assert whole == short, f"orders of {crew}"
         for state in ("running", "at_risk", "breached", "paused"):
             whole, short = [
                 await self.town.fetch(SLA[name], state, None, None, None, 500) for name in ("clocks", "unmet_clocks")

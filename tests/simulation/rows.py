@@ -16,6 +16,7 @@ from dispatch.orders import Order
 from dispatch.store.crews import Fix, GrabRow
 from dispatch.store.memory.crews import MemoryCrews
 from dispatch.store.memory.orders import MemoryOrders
+from dispatch.store.orders import StandingRating
 
 if TYPE_CHECKING:
     from tests.simulation.database import SimulatedTx
@@ -136,9 +137,15 @@ class LockingOrders(MemoryOrders):
         await self._tx.statement()
         return await MemoryOrders(self._log(), self._tx.now).changed_since(order_id, version)
 
-    async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
+    async def standing_rating(self, order: Order) -> StandingRating | None:
         await self._tx.statement()
-        await super().insert_rating(order, actor=actor, stars=stars, comment=comment, resolved=resolved)
+        return await super().standing_rating(order)
+
+    async def insert_rating(
+        self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool, amends: bool
+    ) -> None:
+        await self._tx.statement()
+        await super().insert_rating(order, actor=actor, stars=stars, comment=comment, resolved=resolved, amends=amends)
 
 
 class LockingCrews(MemoryCrews):

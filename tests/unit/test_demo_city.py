@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from crew_client.protocol.words import FAULTS
 from dispatch.demo.city import (
     FAULT_KINDS,
-    FAULT_LABELS,
     SKILLS,
     Compound,
     DemoCity,
@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_city_and_another_seed_another(city: DemoCi
 def test_faults_come_in_the_published_mix() -> None:
     rng = random.Random(4)
     drawn = Counter(random_fault(rng).category for _ in range(20_000))
-    assert set(drawn) == set(FAULT_LABELS)
+    assert set(drawn) == set(FAULTS)
     assert sum(kind.share for kind in FAULT_KINDS) == pytest.approx(1.0)
     simple = sum(drawn[code] for code in ("radiator_air", "valve_closed", "filter_clogged"))
     assert simple > 20_000 / 2

@@ -63,6 +63,7 @@ function tsOf(schema) {
 function routes(document) {
   const lines = [];
   for (const [path, operations] of Object.entries(document.paths)) {
+    if (!path.startsWith("/api/v1/")) continue; // GeoReport is for others
     for (const [method, operation] of Object.entries(operations)) {
       const list = (place) => {
         const found = operation.parameters.filter((one) => one.in === place);

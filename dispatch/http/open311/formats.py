@@ -10,11 +10,12 @@ from sanic import HTTPResponse, Request
 from sanic.exceptions import SanicException
 
 from dispatch.errors import DispatchError, Invalid
+from dispatch.georeport import GeoReportError
 from dispatch.http.incoming import plain
 
 JSON, XML = "application/json", "text/xml"
 FORMATS = {"json": JSON, "xml": XML}
-_ITEMS = {
+ITEMS = {
     "services": "service",
     "service_requests": "request",
     "errors": "error",
@@ -65,7 +66,7 @@ def refused(request: Request, error: DispatchError) -> HTTPResponse:
 
 def refusal(request: Request, status: int, detail: str) -> HTTPResponse:
     """Return a refusal in the format that was asked for; what it quotes of headers may be no text."""
-    return written(request, Document("errors", [{"code": status, "description": plain(detail)}]), status)
+    return written(request, Document("errors", [GeoReportError(status, plain(detail))]), status)
 
 
 def to_xml(document: Document) -> bytes:
@@ -81,7 +82,7 @@ def _fill(element: ElementTree.Element, value: Any) -> None:
             _fill(ElementTree.SubElement(element, name), member)
     elif isinstance(value, list):
         for member in value:
-            _fill(ElementTree.SubElement(element, _ITEMS[element.tag]), member)
+            _fill(ElementTree.SubElement(element, ITEMS[element.tag]), member)
     elif value is not None:
         text = str(value).lower() if isinstance(value, bool) else str(value)
         element.text = _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)

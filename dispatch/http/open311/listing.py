@@ -9,7 +9,7 @@ from msgspec import Struct
 from sanic import HTTPResponse, Request
 
 from dispatch.errors import NotFound
-from dispatch.georeport import Details, ServiceRequest, service_request
+from dispatch.georeport import Details, RequestOfToken, ServiceRequest, service_request
 from dispatch.georeport_form import RequestsAsked, read_question
 from dispatch.http.open311.formats import Document, written
 from dispatch.http.open311.keys import Reader, name_of, query_of, reader_of
@@ -45,8 +45,7 @@ async def get_request(engine: "Engine", request: Request, request_id: str) -> HT
 async def get_token(engine: "Engine", request: Request, token: str) -> HTTPResponse:
     """Show the id of a request that was given a token in its place; here the token is the id."""
     found = await _find_one(engine, request, token)
-    answer = {"service_request_id": found.service_request_id, "token": token}
-    return written(request, Document("service_requests", [answer]))
+    return written(request, Document("service_requests", [RequestOfToken(found.service_request_id, token)]))
 
 
 class Found(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """The rows of orders inside a transaction in memory: `store.orders.OrderRows` without SQL."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from dispatch.crews import Candidate, Crew
 from dispatch.errors import NotFound
 from dispatch.orders import Order, State
 from dispatch.store.memory.tables import OrderRow, Round, Tables
-from dispatch.store.orders import UNDO_SURVIVES, OrderRows
+from dispatch.store.orders import UNDO_SURVIVES, OrderRows, StandingRating
 from dispatch.store.rows import text
 
 
@@ -166,10 +166,25 @@ class MemoryOrders(OrderRows):
                     return event.kind
         return None
 
-    async def insert_rating(self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool) -> None:
+    def _ratings(self, order: Order) -> list[tuple[datetime, dict[str, Any]]]:
+        ratings = self._tables.ratings.items()
+        return sorted(((at, row) for (order_id, at), row in ratings if order_id == order.id), key=lambda one: one[0])
+
+    async def standing_rating(self, order: Order) -> StandingRating | None:
+        said = self._ratings(order)
+        if not said or not said[-1][1]["resolved"]:
+            return None
+        first_at, first = next(one for one in reversed(said) if not one[1]["amends"])
+        later = [row for (_, at), row in self._tables.ratings.items() if at > first_at and not row["amends"]]
+        crew = first["crew_id"]
+        return StandingRating(said[-1][1]["stars"], sum(crew is not None and row["crew_id"] == crew for row in later))
+
+    async def insert_rating(
+        self, order: Order, *, actor: str, stars: int, comment: str | None, resolved: bool, amends: bool
+    ) -> None:
         row = {"actor": actor, "crew_id": order.crew, "stars": stars, "comment": comment, "resolved": resolved}
-        assert (order.id, self._now) not in self._tables.ratings, "two ratings of one order in the same moment"
-        self._tables.put(self._tables.ratings, (order.id, self._now), row)
+        at = max([self._now, *(said_at + timedelta(microseconds=1) for said_at, _ in self._ratings(order))])
+        self._tables.put(self._tables.ratings, (order.id, at), {**row, "amends": amends})
 
 
 class _Version(msgspec.Struct):

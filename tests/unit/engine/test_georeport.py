@@ -11,11 +11,11 @@ from sanic import Request, Sanic
 from sanic.compat import Header
 
 from crew_client.protocol import Clock, Location
+from crew_client.protocol.words import FAULTS
 from dispatch.errors import DispatchError, Forbidden, Invalid, KeyReused, Malformed, NotFound, TooLarge, Unavailable
 from dispatch.georeport import SERVICES, Details, service_notice, service_request
 from dispatch.georeport_form import MOST, Parameters, read_question, read_report
 from dispatch.http.open311.formats import Document, refused, to_xml
-from dispatch.ledger import FAULTS
 from dispatch.orders import DONE, Order, State
 
 HARBIN = ZoneInfo("Asia/Shanghai")
@@ -106,7 +106,7 @@ def test_a_request_is_closed_where_no_work_is_left(state: State) -> None:
 
 
 def test_a_merged_request_says_which_one_goes_on() -> None:
-    assert shown(order(State.MERGED, merged_into="o2"))["status_notes"] == "已合并,并入 o2"
+    assert shown(order(State.MERGED, merged_into="o2"))["status_notes"] == "已并单,并入 o2"
 
 
 def test_a_transferred_request_is_open_and_names_who_answers_for_it() -> None:

@@ -60,8 +60,25 @@ def test_usual_is_the_middle_of_the_days_and_a_silent_day_counts_as_nothing() ->
     eight = timedelta(hours=8)
     counts = {since + eight: 10, since + eight + timedelta(days=1): 20, since + eight + timedelta(days=2): 300}
     usual = usual_by_hour(counts, since, midnight, zone=HARBIN)
-    assert (usual[8].p50, usual[9].p90) == (15.0, 0.0)
-    assert set(usual) == set(range(24))
+    thursday = 3
+    assert (usual[thursday, 8].p50, usual[thursday, 9].p90) == (15.0, 0.0)
+    assert {hour for weekday, hour in usual if weekday == thursday} == set(range(24))
+
+
+def test_a_sunday_is_held_against_sundays_once_there_were_four() -> None:
+    monday = start_of(date(2026, 1, 19), HARBIN)
+    sunday, tuesday, eight = 6, 1, timedelta(hours=8)
+
+    def counts(weeks: int) -> dict[datetime, int]:
+        days = [monday - timedelta(days=n) for n in range(1, 7 * weeks + 1)]
+        return {day + eight: 3 if day.astimezone(HARBIN).weekday() == sunday else 20 for day in days}
+
+    usual = usual_by_hour(counts(4), monday - timedelta(weeks=4), monday, zone=HARBIN)
+    assert (usual[sunday, 8].p50, usual[tuesday, 8].p50) == (3.0, 20.0)
+    assert (usual[sunday, 8].days, usual[sunday, 8].of) == (4, "weekday")
+
+    young = usual_by_hour(counts(3), monday - timedelta(weeks=3), monday, zone=HARBIN)
+    assert (young[sunday, 8].p50, young[sunday, 8].days, young[sunday, 8].of) == (20.0, 21, "all")
 
 
 def crew(name: str, metres: float, **fields: object) -> Crew:

@@ -14,7 +14,7 @@ from geo.areas import area_m2
 from geo.datums import to_wgs84
 from geo.geojson import MAX_PROBLEMS
 from geo.zone_reading import MAX_ZONES
-from geo.zones import ZoneMap, ZoneMapError, ZoneProblem, parse_zones, survey_zones
+from geo.zones import ZoneMap, ZoneMapError, ZoneProblem, parse_usable_zones, parse_zones, survey_zones
 
 DATA = Path(os.environ.get("QIANGDAN_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -330,6 +330,27 @@ def test_a_zone_across_the_antimeridian_must_be_cut_there() -> None:
     assert "crosses the antimeridian" in problem.detail and "cut it there (RFC 7946, 3.1.9)" in problem.detail
     in_steps = [[170, 45], [0, 44], [-170, 45], [-170, 46], [0, 46], [170, 46], [170, 45]]
     assert "antimeridian" in _problems(_map(_zone("in steps", in_steps)))[0].detail
+
+
+def test_of_a_map_that_was_taken_once_the_zones_that_are_good_go_on() -> None:
+    round_the_earth = [[179.9, 45], [-179.9, 45], [-179.9, 46], [179.9, 46], [179.9, 45]]
+    good = [_zone("a", _square(126.6, 45.7)), _zone("b", _square(126.7, 45.7))]
+    stored = _map(good[0], _zone("round", round_the_earth), good[1])
+    kept, problems = parse_usable_zones(json.dumps(stored).encode())
+    assert kept is not None
+    assert [zone.id for zone in kept.zones] == ["a", "b"]
+    assert [(problem.zone, "antimeridian" in problem.detail) for problem in problems] == [("round", True)]
+    assert parse_usable_zones(json.dumps(_map(*good)).encode())[1] == ()
+
+
+def test_of_a_map_without_a_good_zone_or_in_other_coordinates_nothing_is_used() -> None:
+    nowhere = [[179.9, 45], [-179.9, 45], [-179.9, 46], [179.9, 46], [179.9, 45]]
+    kept, problems = parse_usable_zones(json.dumps(_map(_zone("round", nowhere))).encode())
+    assert (kept, [problem.zone for problem in problems]) == (None, ["round"])
+    elsewhere = {**_map(_zone("a", _square(126.6, 45.7)), _zone("round", nowhere)), "crs": "EPSG:3857"}
+    assert parse_usable_zones(json.dumps(elsewhere).encode())[0] is None
+    assert parse_usable_zones(b"[]")[0] is None
+    assert parse_usable_zones(b"{")[0] is None
 
 
 def test_area_is_that_of_the_sphere() -> None:

@@ -622,7 +622,7 @@ export interface SummaryRow {
   breached: number;
 }
 /**
- * A page of clocks, the next due first.
+ * A page of clocks, the next due first; those that were met by their orders, the newest first.
  */
 export interface ClockPage {
   items: ClockRow[];
@@ -704,7 +704,7 @@ export interface Hours {
   usual_days: number;
 }
 /**
- * The reports of an hour, and what is usual at that time of day (null: too few days are known).
+ * The reports of an hour, and what is usual at that time of such a day (null: too few days are known).
  */
 export interface Hour {
   hour: string;
@@ -712,12 +712,16 @@ export interface Hour {
   usual: Usual | null;
 }
 /**
- * Reports in one hour of the day, over the days before: the middle, and the tenth from below and above.
+ * Reports in one hour of the day, over `days` days before: the middle, and the tenth from below and above.
+ *
+ *     `of` says which days these are: those of the same weekday, or all.
  */
 export interface Usual {
   p10: number;
   p50: number;
   p90: number;
+  days: number;
+  of: "all" | "weekday";
 }
 /**
  * The clocks that run out within the time asked for, the next first; `total` counts also those beyond `limit`.
@@ -828,4 +832,129 @@ export interface PeriodReport {
   breaches: AlarmOut[];
   more_breaches: boolean;
   arrival_target_s: number;
+}
+/**
+ * What went wrong: the HTTP status again, and a description that begins with the parameter.
+ */
+export interface GeoReportError {
+  code: number;
+  description: string;
+}
+/**
+ * What a client that knows the host alone needs to know.
+ */
+export interface Discovery {
+  changeset: string;
+  contact: string;
+  key_service: string;
+  endpoints: Endpoint[];
+}
+/**
+ * Where GeoReport is spoken, and in which formats.
+ */
+export interface Endpoint {
+  specification: string;
+  url: string;
+  changeset: string;
+  type: "production" | "test";
+  formats: string[];
+}
+/**
+ * A member of `services`: what somebody may ask for. Its code is an order's `category`.
+ */
+export interface Service {
+  service_code: string;
+  service_name: string;
+  description: string;
+  keywords: string;
+  group: string;
+  metadata?: boolean;
+  type?: string;
+}
+/**
+ * What a service asks of whoever wants it, beyond the common parameters: nothing.
+ */
+export interface ServiceDefinition {
+  service_code: string;
+  attributes?: {
+    [k: string]: string;
+  }[];
+}
+/**
+ * A member of `requests`; times with their offset, `lat` and `long` in WGS-84.
+ */
+export interface ServiceRequest {
+  service_request_id: string;
+  status: "closed" | "open";
+  status_notes: string;
+  service_name: string;
+  service_code: string;
+  description: string | null;
+  agency_responsible: string;
+  service_notice: string | null;
+  requested_datetime: string;
+  updated_datetime: string;
+  expected_datetime: string | null;
+  address: string | null;
+  address_id: string | null;
+  zipcode: string | null;
+  lat: number | null;
+  long: number | null;
+  media_url: string | null;
+}
+/**
+ * What whoever sent a request is told: its id, what happens next, and the `account_id` that came with it.
+ */
+export interface RequestTaken {
+  service_request_id: string;
+  service_notice: string | null;
+  account_id: string | null;
+}
+/**
+ * The id of a request that was given a token in its place.
+ */
+export interface RequestOfToken {
+  service_request_id: string;
+  token: string;
+}
+/**
+ * A request as its form has it. What else is sent is kept with the report, under its name.
+ */
+export interface RequestForm {
+  service_code:
+    | "burst"
+    | "filter_clogged"
+    | "leak"
+    | "low_temperature"
+    | "no_heat"
+    | "no_pressure"
+    | "noise"
+    | "radiator_air"
+    | "valve_closed";
+  /**
+   * a token of role intake; also as `Authorization: Bearer`
+   */
+  api_key?: string | null;
+  /**
+   * the key's city
+   */
+  jurisdiction_id?: string | null;
+  /**
+   * degrees, WGS-84; with `long` or not at all
+   */
+  lat?: number | null;
+  /**
+   * degrees, WGS-84; with `lat` or not at all
+   */
+  long?: number | null;
+  address_string?: string | null;
+  address_id?: string | null;
+  description?: string | null;
+  first_name?: string | null;
+  last_name?: string | null;
+  phone?: string | null;
+  email?: string | null;
+  device_id?: string | null;
+  account_id?: string | null;
+  media_url?: string | null;
 }

@@ -76,11 +76,11 @@ export interface Routes {
   "POST /replans/{replan_id}/dismiss": { path: { replan_id: string }; query: {}; body: Schema.DismissIn; answer: Schema.Replan };
   /** Sum up the clocks of the orders reported in a time, per clock and zone, and per clock over all zones. Roles: admin, monitor. */
   "GET /sla/summary": { path: {}; query: { from?: string; to?: string; zone?: string; limit?: number; cursor?: string }; body: never; answer: Schema.Summary };
-  /** List clocks, the next due first. Roles: admin, monitor. */
+  /** List clocks, the next due first; those that were met by their orders, the newest first. Roles: admin, monitor. */
   "GET /sla/clocks": { path: {}; query: { state?: "at_risk" | "breached" | "met" | "paused" | "running"; limit?: number; cursor?: string }; body: never; answer: Schema.ClockPage };
   /** Show the shares of today and of this week by zone, with each order that may still change them. Roles: admin, dispatcher, monitor. */
   "GET /sla/board": { path: {}; query: {}; body: never; answer: Schema.Board };
-  /** Count reports by the hour, beside what is usual at that time of day by the days before. Roles: admin, dispatcher, monitor. */
+  /** Count reports by the hour, beside what is usual at that time of such a day by the days before. Roles: admin, dispatcher, monitor. */
   "GET /sla/hours": { path: {}; query: { from?: string; to?: string; days?: number }; body: never; answer: Schema.Hours };
   /** Tell which clocks run out next, and who could still save them: computed from positions, skills and loads. Roles: admin, dispatcher, monitor. */
   "GET /sla/endangered": { path: {}; query: { within_s?: number; limit?: number }; body: never; answer: Schema.Endangered };

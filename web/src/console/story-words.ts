@@ -33,7 +33,7 @@ export const told = dictionary(
     replanWithdrawn: "改派建议已失效",
     declined: (crew: string) => `${crew} 不接`,
     declineWhy: { busy: "手上有单", too_far: "太远", not_my_trade: "不会修这个" } as Record<string, string>,
-    handedBack: (crew: string) => `${crew} 退回`,
+    handedBack: (crew: string) => `${crew} 退单`,
     bidsRefused: "出手的人都不合条件，继续开抢",
     stranded: "没有人能去，请调度员处理",
     enRoute: (crew: string) => `${crew} 出发`,

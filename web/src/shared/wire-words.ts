@@ -25,7 +25,7 @@ export const wire = dictionary(
       held: "挂单",
       suspended: "已挂起",
       transferred: "已转办",
-      merged: "已合并",
+      merged: "已并单",
       cancelled: "已取消",
     },
     clock: { hand_down: "接单", arrival: "到场", resolve: "办结", transfer: "转办回执", call_back: "回访" },
