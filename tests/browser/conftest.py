@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from dispatch import web_build
 from tests.conftest import with_database
 from tests.processes import Serving
-from tests.town import add_town
+from tests.town import add_town, let_rest
 
 FLAGS = (
     # Chromium refuses its sandbox to root, as which tests run in containers.
@@ -163,7 +163,9 @@ def installation(_browser_database: str, tmp_path_factory: pytest.TempPathFactor
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(installation: Installation) -> AsyncIterator[Served]:
     """A city of the running installation that no other test sees; the installation runs again afterwards."""
-    yield Served(installation, await add_town(installation.database, f"city-{next(_numbers)}"))
+    city = f"city-{next(_numbers)}"
+    yield Served(installation, await add_town(installation.database, city))
+    await let_rest(installation.database, [city])
     if not installation.runs:
         installation.start()
 
