@@ -41,8 +41,10 @@ class ClockKeeper:
     async def tick(self, background: Background) -> int:
         """Do what is due; return how many things that were."""
         now: datetime = await background.now()  # type: ignore[assignment]
-        done = await self._offers(background, now)
-        done += await self._alarms(background, now)
+        async with background.db.connection() as conn:
+            due = await conn.fetchrow(ORDERS["anything_due"], now)
+        done = await self._offers(background, now) if due["offers"] else 0
+        done += await self._alarms(background, now) if due["alarms"] else 0
         if monotonic() - self._tidied_at > TIDY_EVERY_S:
             self._tidied_at = monotonic()
             self._untidy = kept_long_enough(background.settings, now)

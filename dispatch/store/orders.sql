@@ -82,6 +82,11 @@ SELECT crew_id FROM crew_command WHERE city_id = $1 AND order_id = $2 AND kind =
 -- name: open_orders: all work still to be done in a city
 SELECT * FROM orders WHERE city_id = $1 AND open ORDER BY order_id
 
+-- name: anything_due: whether any offer's timer or any alarm is due, in any city: all that a tick asks where nothing is
+SELECT EXISTS (SELECT FROM order_timer WHERE offer_due_at <= $1)
+       OR EXISTS (SELECT FROM order_timer WHERE assign_at <= $1) AS offers,
+       EXISTS (SELECT FROM order_timer WHERE alarm_at <= $1) AS alarms
+
 -- name: stop_offer_timers: timers that are due of orders that somebody has by now; the lock keeps a new offer's from it
 WITH gone AS MATERIALIZED (
     SELECT city_id, order_id FROM orders AS o

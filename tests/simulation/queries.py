@@ -125,6 +125,11 @@ def _rounds(tables: Tables, _: str, ids: list[str]) -> Rows:
     ]
 
 
+def _anything_due(tables: Tables, now: datetime) -> Rows:
+    offers = bool(tables.due("offer_due_at", now) or tables.due("assign_at", now))
+    return [{"offers": offers, "alarms": bool(tables.due("alarm_at", now))}]
+
+
 def _due_offers(tables: Tables, now: datetime, limit: int) -> Rows:
     return [{"city_id": "town", "order_id": key} for key in tables.due("offer_due_at", now)[:limit]]
 
@@ -183,6 +188,7 @@ QUERIES: dict[str, Callable[..., Rows]] = {
     ORDERS["in_hand"]: lambda tables, _: _orders(tables, lambda order: order.state in WITH_CREW),
     ORDERS["find_orders"]: lambda tables, _, ids: _orders(tables, lambda order: order.id in ids),
     ORDERS["rounds_of_orders"]: _rounds,
+    ORDERS["anything_due"]: _anything_due,
     ORDERS["due_offers"]: _due_offers,
     ORDERS["due_assignments"]: _due_assignments,
     ORDERS["due_alarms"]: _due_alarms,
