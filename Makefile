@@ -84,8 +84,10 @@ soak: JOBS ?= $(shell nproc)
 soak: $(TEST_STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
-test: $(TEST_STAMP) check-lock lint-style
-	@$(MAKE) --no-print-directory -j3 $(COMPILE_STAMP) web test-packages
+test: check-lock
+	@tools/make-venv .venv
+	@$(MAKE) --no-print-directory -j2 $(TEST_STAMP) test-packages
+	@$(MAKE) --no-print-directory -j3 $(COMPILE_STAMP) web lint-style
 	@$(MAKE) --no-print-directory -j2 test-most test-old-postgres
 	@echo "The storm: engines and PostgreSQL are killed under load, for a minute:"
 	$(BIN)/pytest tests/faults --ignore tests/faults/test_planted.py

@@ -54,6 +54,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.matters_on_old_postgres)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over files of which no test is run a second time, where that is all that is asked for."""
+    if config.option.markexpr != "matters_on_old_postgres" or not collection_path.name.startswith("test_"):
+        return None
+    return collection_path.relative_to(config.rootpath).as_posix() not in ON_OLD_POSTGRES or None
+
+
 class ByInstallation(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Keeps together a file, or a folder whose tests share running processes, so that these run once.
 
