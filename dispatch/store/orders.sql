@@ -98,8 +98,11 @@ WITH gone AS MATERIALIZED (
 UPDATE order_timer AS t SET offer_due_at = NULL, assign_at = NULL
 FROM gone WHERE t.city_id = gone.city_id AND t.order_id = gone.order_id
 
--- name: due_offers: offers whose window ends or whose next ring opens, in any city
-SELECT city_id, order_id FROM order_timer WHERE offer_due_at <= $1 ORDER BY offer_due_at LIMIT $2
+-- name: due_offers: offers, in any city, that may have a sealed window to end (`windowed`) or a ring to open (`ring_due`)
+SELECT t.city_id, t.order_id, o.offer ->> 'mode' = 'sealed' AS windowed,
+       (o.offer -> 'widen_at' ->> 0)::timestamptz <= $1 AS ring_due
+FROM order_timer AS t JOIN orders AS o USING (city_id, order_id)
+WHERE t.offer_due_at <= $1 ORDER BY t.offer_due_at LIMIT $2
 
 -- name: due_assignments: offers that the machine takes over, in any city
 SELECT city_id, order_id FROM order_timer AS t JOIN orders AS o USING (city_id, order_id)

@@ -131,7 +131,16 @@ def _anything_due(tables: Tables, now: datetime) -> Rows:
 
 
 def _due_offers(tables: Tables, now: datetime, limit: int) -> Rows:
-    return [{"city_id": "town", "order_id": key} for key in tables.due("offer_due_at", now)[:limit]]
+    return [
+        {
+            "city_id": "town",
+            "order_id": key,
+            "windowed": offer.mode == "sealed" if offer else None,
+            "ring_due": offer.widen_at[0] <= now if offer and offer.widen_at else None,
+        }
+        for key in tables.due("offer_due_at", now)[:limit]
+        for offer in (tables.orders[key].order.offer,)
+    ]
 
 
 def _due_assignments(tables: Tables, now: datetime, limit: int) -> Rows:
