@@ -151,6 +151,7 @@ class Relay:
         self._on_zones = on_zones
         self._on_event = on_event
         self._reading = asyncio.Lock()
+        self._next_look: asyncio.Task[int] | None = None
         self._zones_due = False
 
     @property
@@ -161,10 +162,20 @@ class Relay:
     async def catch_up(self) -> int:
         """Read to the end of the log and tell everybody; return how many events that were.
 
+        Whoever asks while others wait for the same shares their look, which begins after he asked: when an engine has
+        died, all its crews come to another at once, and each must see what is committed by then.
+
         Raises `Unavailable` where the database does not answer; the position stays, so the next look goes on there.
         """
+        if self._next_look is None or self._next_look.done():
+            self._next_look = asyncio.create_task(self._look(), name="look")
+            self._next_look.add_done_callback(_heed)
+        return await asyncio.shield(self._next_look)
+
+    async def _look(self) -> int:
         told = 0
         async with self._reading:
+            self._next_look = None
             while True:
                 if self._zones_due:
                     await self._read_zones()
@@ -222,6 +233,12 @@ class Relay:
                 self.hub.tell_consoles(city, event_frame(event), seq=event.seq)
         self._on_event(event, data)
         return sent
+
+
+def _heed(look: "asyncio.Task[int]") -> None:
+    """Take note of how a look ended, for the case that nobody waits for it any more."""
+    if not look.cancelled():
+        look.exception()
 
 
 def event_row(event: Logged) -> dict[str, Any]:

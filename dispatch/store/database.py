@@ -76,6 +76,7 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         self._long_reads = asyncio.Semaphore(max(size // 4, 1))
+        self._cut_short: set[int] = set()
         self.on_commit = on_commit or (lambda city_id: None)
 
     async def open(self) -> "asyncpg.Pool[asyncpg.Record]":
@@ -91,7 +92,7 @@ class Database:
                             timeout=5,
                             command_timeout=15,
                             max_inactive_connection_lifetime=300,
-                            reset=_leave_as_it_is,
+                            reset=self._tidy,
                             server_settings=SESSION,
                         )
                     except GONE as error:
@@ -114,9 +115,25 @@ class Database:
         pool = await self.open()
         try:
             async with pool.acquire(timeout=5) as conn:
-                yield conn
+                backend = conn.get_server_pid()
+                try:
+                    yield conn
+                except BaseException:
+                    self._cut_short.add(backend)
+                    raise
         except GONE as error:
             raise Unavailable(why_unavailable(error)) from error
+
+    async def _tidy(self, conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Make a connection that comes back fit for the next; asyncpg has rolled back what it knows to be open.
+
+        In place of the statements that asyncpg would run after every use: nothing here sets or locks anything for a
+        session. But a reader who stops between preparing a statement and executing it (cancelled, or out of time)
+        leaves a transaction open of which only the server knows, with the time and the snapshot of that moment.
+        """
+        if (backend := conn.get_server_pid()) in self._cut_short:
+            self._cut_short.discard(backend)
+            await conn.execute("SELECT 1")
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
@@ -186,13 +203,6 @@ class Database:
                 if not repeatable or lost > 16:
                     raise
                 await asyncio.sleep(0.5)
-
-
-async def _leave_as_it_is(_conn: object) -> None:
-    """Skip the statements that asyncpg runs after every use: nothing here sets or locks anything for a session.
-
-    A transaction left open is rolled back all the same.
-    """
 
 
 def why_unavailable(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """What the edge of a transaction says when the database fails it: nothing was done, unknown, or done."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
@@ -32,18 +32,48 @@ async def noted(db: Database) -> int:
     return count
 
 
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Every statement is cancelled when it is prepared and not yet executed; `undo` ends that."""
+    prepare = asyncpg.Connection._get_statement
+
+    async def and_no_further(self: object, *args: object, **options: object) -> None:
+        await prepare(self, *args, **options)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "_get_statement", and_no_further)
+        yield patch
+
+
+async def test_a_reader_who_is_cancelled_leaves_nothing_behind_for_the_next_who_gets_his_connection(
+    database: str, cut: pytest.MonkeyPatch
+) -> None:
+    """Between preparing a statement and executing it the server is in a transaction of which asyncpg knows nothing."""
+    db = Database(database, size=1)
+    with pytest.raises(asyncio.CancelledError):
+        async with db.connection() as conn:
+            await conn.fetch("SELECT count(*) FROM pg_class WHERE oid > $1", 5)
+    cut.undo()
+    async with db.snapshot() as conn:  # "SET TRANSACTION ISOLATION LEVEL must be called before any query"
+        before = await conn.fetchval("SELECT clock_timestamp()")
+    async with db.transaction("town") as tx:  # its time would be the cancelled statement's
+        assert tx.now > before
+    await db.close()
+
+
 async def test_a_connection_that_dies_as_it_goes_back_to_the_pool_takes_nothing_back(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hinted: list[str] = []
     db.on_commit = hinted.append
 
-    async def dies(self: object, *, timeout: float | None = None) -> None:
+    async def dies(self: object) -> None:
         monkeypatch.undo()
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
     await db.open()
-    monkeypatch.setattr(asyncpg.Connection, "reset", dies)
+    monkeypatch.setattr(asyncpg.Connection, "_reset", dies)
     assert await db.run("town", note) == "noted"
     assert hinted == ["town"], "readers are told, as of any commit"
     assert await noted(db) == 1

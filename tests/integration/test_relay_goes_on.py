@@ -74,3 +74,33 @@ async def test_an_engine_stops_also_where_a_hint_to_read_comes_at_the_same_momen
     assert done, "on Python 3.11 asyncio.wait_for swallows a cancellation that comes with its result"
     await engine.stop()
     await db.close()
+
+
+async def test_who_comes_while_others_wait_for_a_look_shares_it_and_sees_what_was_committed_before_he_came(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, settings = Database(database), Settings(database_url=database)
+    town = await Town.found(db, "town", settings)
+    engine = Engine(settings, database)
+    desk = await engine.desk("town")
+    looks, connection = 0, engine.db.connection
+
+    def counted() -> object:
+        nonlocal looks
+        looks += 1
+        return connection()
+
+    monkeypatch.setattr(engine.db, "connection", counted)
+    begun = asyncio.create_task(desk.relay.catch_up())
+    await asyncio.sleep(0)
+    await town.hire("crew", 0)
+    waiting = [asyncio.create_task(desk.relay.catch_up()) for _ in range(200)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    told = await asyncio.gather(begun, *waiting[1:])
+    assert "crew" in desk.mirror.crews
+    assert looks == 2
+    assert told[0] + told[1] > 0
+    monkeypatch.undo()
+    await engine.stop()
+    await db.close()
