@@ -7,8 +7,8 @@
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test test-most test-old-postgres soak storm planted fuzz lint lint-types lint-style lint-web lock clean
-.PHONY: check-lock web screenshots
+.PHONY: run test test-most test-old-postgres soak storm planted fuzz lint lint-types lint-style lint-web lint-beside
+.PHONY: lock clean check-lock web screenshots test-packages
 SHELL := /bin/bash
 # Hundreds of processes are started here: without compiled files each would compile the whole project anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,9 +16,10 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 RUN_STAMP := .venv/.installed
-# Some 30 s of one core, kept on disk: otherwise the first plan would wait for it.
-COMPILE := echo "Compiling the optimizer's search (once) ..." && $(BIN)/python -m optimizer.search
 TEST_STAMP := .venv/.installed-for-tests
+COMPILE_STAMP := .venv/.compiled
+# Run $(1), and show what it says in one piece when it has ended.
+in_one_piece = $(1) > .$@.log 2>&1; status=$$?; cat .$@.log; exit $$status
 
 run: $(RUN_STAMP) web
 	@exec $(BIN)/qiangdan demo --data-dir .demo-data
@@ -35,8 +36,13 @@ $(TEST_STAMP): requirements-dev.lock pyproject.toml
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --progress-bar on -q --require-hashes -r requirements-dev.lock
 	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
-	@$(COMPILE)
 	@touch $@ $(RUN_STAMP)
+
+# Some 30 s of one core, kept on disk: otherwise the first plan would wait for it.
+$(COMPILE_STAMP): $(TEST_STAMP)
+	@echo "Compiling the optimizer's search (once) ..."
+	@$(BIN)/python -m optimizer.search
+	@touch $@
 
 # With Node on the PATH, or else with one that comes as a Python package into a folder of its own.
 web: $(RUN_STAMP)
@@ -48,7 +54,7 @@ lint: $(TEST_STAMP) check-lock web
 lint-types:
 	$(BIN)/mypy
 
-lint-style:
+lint-style: $(TEST_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -78,19 +84,27 @@ soak: JOBS ?= $(shell nproc)
 soak: $(TEST_STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
-test: lint
-	@tools/install-test-packages
+test: check-lock
+	@tools/make-venv .venv
+	@$(MAKE) --no-print-directory -j2 $(TEST_STAMP) test-packages
+	@$(MAKE) --no-print-directory -j3 $(COMPILE_STAMP) web lint-style
 	@$(MAKE) --no-print-directory -j2 test-most test-old-postgres
 	@echo "The storm: engines and PostgreSQL are killed under load, for a minute:"
 	$(BIN)/pytest tests/faults --ignore tests/faults/test_planted.py
+
+test-packages:
+	@tools/install-test-packages
 
 test-most:
 	@echo "Everything but the storm, three files at a time (most of it waits):"
 	$(BIN)/pytest -n 3 --dist loadscope --durations=10 --ignore tests/faults
 
-# Beside the others, as those wait a good deal; what it says is shown when it has ended.
-test-old-postgres:
-	@tools/test-on-old-postgres $(BIN)/pytest > .test-old-postgres.log 2>&1; status=$$?; cat .test-old-postgres.log; exit $$status
+# Beside the others, as those wait a good deal: first the slow part of lint, then PostgreSQL 15.
+test-old-postgres: lint-beside
+	@$(call in_one_piece,tools/test-on-old-postgres $(BIN)/pytest)
+
+lint-beside:
+	@$(call in_one_piece,$(MAKE) --no-print-directory lint-types lint-web)
 
 # Universal: one file for every Python from 3.11 on and every platform. Hashes, and no host in it.
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
@@ -107,5 +121,5 @@ check-lock:
 		|| { echo "A package-lock.json names a registry: delete it and node_modules, and 'npm install' anew." >&2; exit 1; }
 
 clean:
-	rm -rf .venv .node build dist .test-old-postgres.log dispatch/http/site web/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .node build dist .test-old-postgres.log .lint-beside.log dispatch/http/site web/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ then: whereabouts, photos and idempotency keys that have been kept long enough, 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,14 +21,17 @@ from dispatch.store.tx import LOG
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dispatch.city import City
     from dispatch.config import Settings
     from dispatch.crews import Crew
+    from dispatch.store import Tx
 
 EVERY_S = 0.1
 MOST = 200
 TIDY_EVERY_S = 600.0
 FORGET_AT_ONCE = 5_000
 KEEP_KEYS = timedelta(hours=48)
+Step = Callable[["Tx"], Awaitable[None]]
 log = logger("clocks")
 
 
@@ -41,8 +45,10 @@ class ClockKeeper:
     async def tick(self, background: Background) -> int:
         """Do what is due; return how many things that were."""
         now: datetime = await background.now()  # type: ignore[assignment]
-        done = await self._offers(background, now)
-        done += await self._alarms(background, now)
+        async with background.db.connection() as conn:
+            due = await conn.fetchrow(ORDERS["anything_due"], now)
+        done = await self._offers(background, now) if due["offers"] else 0
+        done += await self._alarms(background, now) if due["alarms"] else 0
         if monotonic() - self._tidied_at > TIDY_EVERY_S:
             self._tidied_at = monotonic()
             self._untidy = kept_long_enough(background.settings, now)
@@ -55,22 +61,17 @@ class ClockKeeper:
             stopped = await conn.execute(ORDERS["stop_offer_timers"], now, MOST)
             due = await conn.fetch(ORDERS["due_offers"], now, MOST)
         done = int(stopped.rpartition(" ")[2])
-        looked: dict[str, list[Crew]] = {}
+        looked: dict[str, tuple[City, list[Crew]]] = {}
         for row in due:
             city_id, order_id = row["city_id"], row["order_id"]
-            if city_id not in looked:
-                looked[city_id] = await background.crews(city_id)
-            city, crews = await background.city(city_id), looked[city_id]
-
             # Two transactions: the window locks its winner before the order. Who bid in time goes before who is asked.
-            done += len(
-                await background.do(
-                    city_id,
-                    order_id,
-                    lambda tx, key=order_id: grabs.close_window(tx, key),  # type: ignore[misc]
-                    lambda tx, key=order_id, c=crews, where=city: offers.widen(tx, key, c, where),  # type: ignore[misc]
-                )
-            )
+            steps: list[Step] = [_close_window(order_id)] if row["windowed"] else []
+            if row["ring_due"]:  # most windows end without one, and then nobody need be looked for
+                if city_id not in looked:
+                    looked[city_id] = await background.city(city_id), await background.crews(city_id)
+                city, crews = looked[city_id]
+                steps.append(_widen(order_id, crews, city))
+            done += len(await background.do(city_id, order_id, *steps))
         return done
 
     async def _alarms(self, background: Background, now: "datetime") -> int:
@@ -88,6 +89,20 @@ class ClockKeeper:
             deleted = await conn.execute(forget, before, FORGET_AT_ONCE)
         if int(deleted.rpartition(" ")[2]) < FORGET_AT_ONCE:
             self._untidy.pop()
+
+
+def _close_window(order_id: str) -> Step:
+    async def step(tx: "Tx") -> None:
+        await grabs.close_window(tx, order_id)
+
+    return step
+
+
+def _widen(order_id: str, crews: "list[Crew]", city: "City") -> Step:
+    async def step(tx: "Tx") -> None:
+        await offers.widen(tx, order_id, crews, city)
+
+    return step
 
 
 def kept_long_enough(settings: "Settings", now: "datetime") -> "list[tuple[str, datetime]]":

@@ -142,6 +142,10 @@ class Planner:
             dispatcher=watch.dispatcher,
             settings=settings_of(settings),
         )
+        if not question.idle and not question.workers:  # no solver helps whom nobody can go to
+            watch.routes.clear()
+            await self._propose(background, city, (), proposed, crews, in_hand, now)
+            return await self._nearest(background, city, due)
         answer = await self._ask(question, settings.solve_s, city_id=city_id, kind=kind, due=len(due))
         if answer is None:
             watch.touched = True  # asked again before long, also where nothing else happens

@@ -29,6 +29,8 @@ SOFT_RUINS, HARD_RUINS, PUNCTUAL_RUINS = 0.0005, 0.02, 0.3
 be late, so that a place for a job is judged in constant time."""
 STEPS = 200
 """How often the heat is lowered."""
+PART_S = 0.01
+"""After how long a search looks at the clock; into how many parts the changes at one heat are cut does not matter."""
 SMALL = 50
 """Up to so many jobs a number of changes that surely fits into a time still finds what the whole time would."""
 ENOUGH = 15_000
@@ -110,13 +112,16 @@ def _search(
     scale = float(found.totals[state.COST]) / len(numbered.jobs)
     if scale <= 0.0:
         scale = 1.0
-    iterations, batch = 0, 64
+    iterations, batch, part = 0, 64, 64
     ruins = _ruins(numbered)
     while (share := stop.share(iterations=iterations, seconds=clock() - began)) < 1.0:
         heat = scale * hot * (COLD / hot) ** share
-        before = clock()
-        annealing.anneal(numbered.arrays, found, batch, heat, ruins)
-        iterations += batch
+        before, until = clock(), iterations + batch
+        while iterations < until and stop.share(iterations=iterations, seconds=clock() - began) < 1.0:
+            part, begun = min(part, until - iterations), clock()
+            annealing.anneal(numbered.arrays, found, part, heat, ruins)
+            iterations += part
+            part = 2 * part if clock() - begun < PART_S else max(part // 2, 1)
         batch = _next_batch(stop, iterations, batch, clock() - began, clock() - before)
     return iterations
 

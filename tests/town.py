@@ -214,6 +214,24 @@ async def add_town(url: str, city_id: str) -> str:
         await connection.close()
 
 
+async def let_rest(url: str, cities: list[str]) -> None:
+    """Stop every timer of cities whose test is over: what it left open would be looked at to the end of the run."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(LET_REST, cities)
+    finally:
+        await connection.close()
+
+
+LET_REST = """
+WITH left_open AS MATERIALIZED (
+    SELECT city_id, order_id FROM orders WHERE city_id = ANY ($1::text[]) FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE order_timer AS t SET alarm_at = NULL, offer_due_at = NULL, assign_at = NULL
+FROM left_open WHERE t.city_id = left_open.city_id AND t.order_id = left_open.order_id
+"""
+
+
 async def ask(desk: GrabDesk, crew: str, message: str, order: str) -> Answer:
     """Grab an order at an engine's desk and wait for the verdict."""
     return await desk.ask(Ask(crew, message, order))

@@ -127,7 +127,8 @@ PICTURES: tuple[Callable[[Browser, DemoCity], Awaitable[None]], ...] = (
 async def take(city: DemoCity) -> None:
     """Take every picture."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        program = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         for picture in PICTURES:
             await picture(browser, city)
         await browser.close()

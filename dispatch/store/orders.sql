@@ -82,6 +82,11 @@ SELECT crew_id FROM crew_command WHERE city_id = $1 AND order_id = $2 AND kind =
 -- name: open_orders: all work still to be done in a city
 SELECT * FROM orders WHERE city_id = $1 AND open ORDER BY order_id
 
+-- name: anything_due: whether any offer's timer or any alarm is due, in any city: all that a tick asks where nothing is
+SELECT EXISTS (SELECT FROM order_timer WHERE offer_due_at <= $1)
+       OR EXISTS (SELECT FROM order_timer WHERE assign_at <= $1) AS offers,
+       EXISTS (SELECT FROM order_timer WHERE alarm_at <= $1) AS alarms
+
 -- name: stop_offer_timers: timers that are due of orders that somebody has by now; the lock keeps a new offer's from it
 WITH gone AS MATERIALIZED (
     SELECT city_id, order_id FROM orders AS o
@@ -93,8 +98,11 @@ WITH gone AS MATERIALIZED (
 UPDATE order_timer AS t SET offer_due_at = NULL, assign_at = NULL
 FROM gone WHERE t.city_id = gone.city_id AND t.order_id = gone.order_id
 
--- name: due_offers: offers whose window ends or whose next ring opens, in any city
-SELECT city_id, order_id FROM order_timer WHERE offer_due_at <= $1 ORDER BY offer_due_at LIMIT $2
+-- name: due_offers: offers, in any city, that may have a sealed window to end (`windowed`) or a ring to open (`ring_due`)
+SELECT t.city_id, t.order_id, o.offer ->> 'mode' = 'sealed' AS windowed,
+       (o.offer -> 'widen_at' ->> 0)::timestamptz <= $1 AS ring_due
+FROM order_timer AS t JOIN orders AS o USING (city_id, order_id)
+WHERE t.offer_due_at <= $1 ORDER BY t.offer_due_at LIMIT $2
 
 -- name: due_assignments: offers that the machine takes over, in any city
 SELECT city_id, order_id FROM order_timer AS t JOIN orders AS o USING (city_id, order_id)

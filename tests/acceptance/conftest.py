@@ -26,6 +26,7 @@ from dispatch.store.migrate import migrate
 from tests.acceptance.city import City, Installation
 from tests.acceptance.documents import AsyncApi, OpenApi
 from tests.conftest import with_database
+from tests.town import let_rest
 
 SILENCE_S = 3
 """How long the second engine waits for a silent socket."""
@@ -130,6 +131,7 @@ MakeCity = Callable[..., Any]
 @pytest.fixture
 async def make_city(installation: Installation) -> AsyncIterator[MakeCity]:
     """Makes cities with a token for each role; `City` says what else one can do."""
+    made: list[str] = []
     async with contextlib.AsyncExitStack() as stack:
 
         async def make(policy: dict[str, Any] | None = None, *, zones: bool = True) -> City:
@@ -138,11 +140,13 @@ async def make_city(installation: Installation) -> AsyncIterator[MakeCity]:
                 city = await City.make(installation, connection, stack)
             finally:
                 await connection.close()
+            made.append(city.id)
             if zones:
                 await city.put_zones(policy)
             return city
 
         yield make
+    await let_rest(installation.database_url, made)
 
 
 @pytest.fixture

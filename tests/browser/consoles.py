@@ -4,7 +4,9 @@ from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
 
-DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+from tests.browser.conftest import COARSE
+
+DESKTOP = {"viewport": {"width": 1440, "height": 900}, **COARSE}
 DUTY_PHONE = {"viewport": {"width": 412, "height": 839}, "is_mobile": True, "has_touch": True}
 
 

@@ -13,13 +13,13 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import barriers_in_both_lights
-from tests.browser.conftest import Served, open_page
+from tests.browser.conftest import COARSE, Served, open_page
 from tests.browser.phones import Phone
 from tests.browser.town import HOME, Town
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST = {"mode": "first", "assign_after_s": 600}
-WALL: dict[str, Any] = {"viewport": {"width": 1920, "height": 1080}}
+WALL: dict[str, Any] = {"viewport": {"width": 1920, "height": 1080}, **COARSE}
 LISTEN = """
 window.bells = 0;
 window.AudioContext = class {

@@ -116,6 +116,17 @@ async def test_where_nobody_can_go_the_dispatchers_are_told_once_why(database: s
         await town.audit()
 
 
+async def test_where_nobody_is_on_shift_the_dispatchers_are_told_and_no_solver_is_asked(database: str) -> None:
+    async with place(database) as here:
+        stuck = await here.town.report(0)
+        solver = SolverHere()
+        for _ in range(3):
+            await here.plan(solver)
+        [told] = await here.events("order.stranded")
+        assert (told["order_id"], json.loads(told["data"])["reason"]) == (stuck, "the city has no crews")
+        assert solver.questions == []
+
+
 async def test_where_no_plan_comes_the_nearest_crew_goes(database: str) -> None:
     async with place(database) as here:
         town = here.town

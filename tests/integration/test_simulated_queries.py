@@ -65,6 +65,7 @@ async def test_a_question_has_the_same_answer_in_memory(clocked: tuple[ClockedDa
         ORDERS["in_hand"]: [("town",)],
         ORDERS["find_orders"]: [("town", some)],
         ORDERS["rounds_of_orders"]: [("town", some)],
+        ORDERS["anything_due"]: [(begun - timedelta(hours=1),), (clock.now,), (later,)],
         ORDERS["due_offers"]: [(clock.now, MOST), (later, MOST)],
         ORDERS["due_assignments"]: [(clock.now, MOST), (later, MOST)],
         ORDERS["due_alarms"]: [(begun,), (later,)],

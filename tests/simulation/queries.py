@@ -125,8 +125,22 @@ def _rounds(tables: Tables, _: str, ids: list[str]) -> Rows:
     ]
 
 
+def _anything_due(tables: Tables, now: datetime) -> Rows:
+    offers = bool(tables.due("offer_due_at", now) or tables.due("assign_at", now))
+    return [{"offers": offers, "alarms": bool(tables.due("alarm_at", now))}]
+
+
 def _due_offers(tables: Tables, now: datetime, limit: int) -> Rows:
-    return [{"city_id": "town", "order_id": key} for key in tables.due("offer_due_at", now)[:limit]]
+    return [
+        {
+            "city_id": "town",
+            "order_id": key,
+            "windowed": offer.mode == "sealed" if offer else None,
+            "ring_due": offer.widen_at[0] <= now if offer and offer.widen_at else None,
+        }
+        for key in tables.due("offer_due_at", now)[:limit]
+        for offer in (tables.orders[key].order.offer,)
+    ]
 
 
 def _due_assignments(tables: Tables, now: datetime, limit: int) -> Rows:
@@ -183,6 +197,7 @@ QUERIES: dict[str, Callable[..., Rows]] = {
     ORDERS["in_hand"]: lambda tables, _: _orders(tables, lambda order: order.state in WITH_CREW),
     ORDERS["find_orders"]: lambda tables, _, ids: _orders(tables, lambda order: order.id in ids),
     ORDERS["rounds_of_orders"]: _rounds,
+    ORDERS["anything_due"]: _anything_due,
     ORDERS["due_offers"]: _due_offers,
     ORDERS["due_assignments"]: _due_assignments,
     ORDERS["due_alarms"]: _due_alarms,

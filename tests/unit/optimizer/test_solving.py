@@ -73,6 +73,12 @@ def test_a_cap_on_time_leaves_the_search_alone_until_it_is_reached() -> None:
     assert solve(problem, stop=Capped(5_000, seconds=10), clock=lambda: float(next(ticks))).iterations < 5_000
 
 
+def test_a_cap_on_time_is_kept_however_many_changes_are_allowed() -> None:
+    ticks = iter(range(10**9))
+    plan = solve(make(10, 40, 3), stop=Capped(10**9, seconds=100), clock=lambda: float(next(ticks)))
+    assert plan.iterations < 10_000, "each look at the clock is a second"
+
+
 def test_a_warm_start_is_never_worse_than_the_plan_in_force() -> None:
     problem = make(20, 80, 2)
     plan = solve(problem, stop=Iterations(200_000))
