@@ -6,7 +6,7 @@ again does so with the key that was stored in the same transaction, and gets the
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -114,13 +114,18 @@ class Database:
         """Lend a connection for reading; raise `Unavailable` where the database does not answer."""
         pool = await self.open()
         try:
-            async with pool.acquire(timeout=5) as conn:
-                backend = conn.get_server_pid()
-                try:
-                    yield conn
-                except BaseException:
-                    self._cut_short.add(backend)
-                    raise
+            conn = await pool.acquire(timeout=5)
+            backend = conn.get_server_pid()
+            try:
+                yield conn
+            except BaseException:
+                self._cut_short.add(backend)
+                with suppress(
+                    asyncpg.PostgresError, *GONE
+                ):  # the first error is the one to tell, a cancellation above all
+                    await pool.release(conn)
+                raise
+            await pool.release(conn)
         except GONE as error:
             raise Unavailable(why_unavailable(error)) from error
 

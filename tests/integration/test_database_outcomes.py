@@ -62,6 +62,20 @@ async def test_a_reader_who_is_cancelled_leaves_nothing_behind_for_the_next_who_
     await db.close()
 
 
+async def test_a_reader_who_is_cancelled_stays_cancelled_though_his_connection_dies_as_it_goes_back(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(self: object) -> None:
+        monkeypatch.undo()
+        raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+    with pytest.raises(asyncio.CancelledError):
+        async with db.connection():
+            monkeypatch.setattr(asyncpg.Connection, "_reset", dies)
+            raise asyncio.CancelledError
+    assert await noted(db) == 0, "the pool goes on"
+
+
 async def test_a_connection_that_dies_as_it_goes_back_to_the_pool_takes_nothing_back(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
