@@ -8,7 +8,7 @@ as all three do here, may lie below them. Every plan is checked and measured by 
 import csv
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
@@ -23,7 +23,8 @@ from optimizer import Crew, Job, Prices, Problem, Seconds, solve
 from optimizer.problem import Matrix
 
 NAME = "plan-vrptw"
-UNIT = "mean gap to best known distance, %, less is better"
+UNIT = "mean gap to best known distance where both serve everybody, %, less is better"
+LEFT_UNIT = "instances in which somebody is not served, less is better"
 Lines = list[list[str]]
 
 
@@ -42,15 +43,25 @@ def run(*, times: Sequence[float] = (1.0, 10.0), every: int = 5) -> list[Row]:
         "Solomon 100": _solomon(folder / "solomon")[::every],
         "Gehring-Homberger 200": _homberger(folder / "gehring-homberger-200")[:: 2 * every],
     }
-    peers: dict[str, Callable[[Instance, float], Lines]] = {"VROOM": _vroom, "PyVRP": _pyvrp}
+    solvers: dict[str, Callable[[Instance, float], Lines]] = {"ours": _ours, "VROOM": _vroom, "PyVRP": _pyvrp}
     rows = []
     for name, instances in sets.items():
         for seconds in times if instances else ():
-            figure = f"{name}, {len(instances)} instances, {seconds:g} s"
-            ours = fmean(_gap(each, _ours(each, seconds)) for each in instances)
-            for peer_name, solver in peers.items():
-                peer = fmean(_gap(each, solver(each, seconds)) for each in instances)
-                rows.append(row(NAME, figure, UNIT, ours=ours, peer=peer, peer_name=peer_name))
+            gaps = {who: [_gap(each, solver(each, seconds)) for each in instances] for who, solver in solvers.items()}
+            rows += _compared(f"{name}, {seconds:g} s", gaps)
+    return rows
+
+
+def _compared(figure: str, gaps: Mapping[str, Sequence[float]]) -> list[Row]:
+    """Return two rows per peer: in how many instances somebody is left out, and the gap where nobody is."""
+    rows, left = [], {who: sum(map(math.isinf, theirs)) for who, theirs in gaps.items()}
+    for peer in sorted(gaps.keys() - {"ours"}):
+        of = f"{figure}, {len(gaps[peer])} instances"
+        rows.append(row(NAME, of, LEFT_UNIT, ours=left["ours"], peer=left[peer], peer_name=peer))
+        both = [pair for pair in zip(gaps["ours"], gaps[peer], strict=True) if not any(map(math.isinf, pair))]
+        if both:
+            ours, theirs = map(fmean, zip(*both, strict=True))
+            rows.append(row(NAME, f"{figure}, {len(both)} instances", UNIT, ours=ours, peer=theirs, peer_name=peer))
     return rows
 
 
