@@ -1,7 +1,7 @@
 """The start: a list schedule, or a plan that is given.
 
 The list schedule takes the jobs by rank (what must be done, priority, weight, deadline) and gives each to the crew that
-begins it first behind all it has; where none can, it goes where it costs least.
+begins it first behind all it has; where none can, or where no deadline presses, it goes where it costs least.
 """
 
 import numpy as np
