@@ -96,8 +96,8 @@ test-packages:
 	@tools/install-test-packages
 
 test-most:
-	@echo "Everything but the storm, three files at a time (most of it waits):"
-	$(BIN)/pytest -n 3 --dist loadscope --durations=10 --ignore tests/faults
+	@echo "Everything but the storm, four files at a time (much of it waits):"
+	$(BIN)/pytest -n 4 --dist loadscope --durations=10 --ignore tests/faults
 
 # Beside the others, as those wait a good deal: first the slow part of lint, then PostgreSQL 15.
 test-old-postgres: lint-beside

@@ -8,7 +8,7 @@ import numpy as np
 
 from optimizer.search.arrays import PLACE, RANK, SERVICE, Arrays
 from optimizer.search.chance import below, uniform
-from optimizer.search.compiled import compiled
+from optimizer.search.compiled import compiled, inlined
 from optimizer.search.insertion import insert
 from optimizer.search.routes import keep, put, strike, take
 from optimizer.search.state import BEST_STANDS, COST, MISSED, OUT, State
@@ -22,22 +22,39 @@ AVERAGE = 10.0
 
 @compiled
 def rebuild(p: Arrays, s: State, heat: float) -> None:
-    """Take jobs out, put them back, keep the outcome where Metropolis takes it and no more is left out than before."""
+    """Take jobs out, put them back, and keep the outcome where no more is left out than before and Metropolis takes it.
+
+    Where as much is left out it is also kept, whatever it costs, if those who are out now were out less often: what is
+    hard to place comes in, and what is easier goes out for it and finds another place.
+    """
     n = p.jobs.shape[0]
-    missed, cost = s.counts[MISSED], s.totals[COST]
+    missed, cost, absences = s.counts[MISSED], s.totals[COST], _absences(p, s)
     out = s.counts[OUT]
     seed = s.out[below(s.random, out)] if out > 0 and uniform(s.random) < 0.5 else below(s.random, n)
     _take_out(p, s, seed)
     _put_back(p, s)
     more = s.totals[COST] - cost
     allowed = -heat * np.log(1.0 - uniform(s.random))
-    if s.counts[MISSED] < missed or (s.counts[MISSED] == missed and more <= allowed):
-        if s.counts[BEST_STANDS] and (more > 0.0 and s.counts[MISSED] == missed):
+    as_much = s.counts[MISSED] == missed
+    if s.counts[MISSED] < missed or (as_much and (more <= allowed or _absences(p, s) < absences)):
+        if s.counts[BEST_STANDS] and (more > 0.0 and as_much):
             _copy_kept_best(s)
         for k in range(s.size.shape[0]):
             s.kept_size[k] = -1
-        return
-    _restore(p, s)
+    else:
+        _restore(p, s)
+    for x in range(s.counts[OUT]):
+        s.absent[s.out[x]] += 1
+
+
+@inlined
+def _absences(p: Arrays, s: State) -> int:
+    """Return how often those who are left out and must be done were left out so far."""
+    total = 0
+    for x in range(s.counts[OUT]):
+        if p.missed[s.out[x]] > 0:
+            total += s.absent[s.out[x]]
+    return total
 
 
 @compiled

@@ -43,6 +43,8 @@ class State(NamedTuple):
     """(n,) position in the route, or in `out`."""
     out: Numbers
     """(n,) the first `counts[OUT]` are left out."""
+    absent: Integers
+    """(n,) behind how many ruins a job was left out."""
     totals: Floats
     counts: Integers
     best: Numbers
@@ -82,6 +84,7 @@ def empty(arrays: Arrays, seed: int) -> State:
         route_of=np.full(n, -1, np.int64),
         at=np.arange(n, dtype=np.int64),
         out=np.arange(n, dtype=np.int64),
+        absent=np.zeros(n, np.int64),
         totals=np.array([float(arrays.worth[:, 2].sum()), np.inf]),
         counts=np.array([n, int(arrays.missed.sum()), 2**62, 0, 0], np.int64),
         best=np.zeros((m, width), np.int64),
