@@ -120,9 +120,7 @@ class Database:
                 yield conn
             except BaseException:
                 self._cut_short.add(backend)
-                with suppress(
-                    asyncpg.PostgresError, *GONE
-                ):  # the first error is the one to tell, a cancellation above all
+                with suppress(asyncpg.PostgresError, *GONE):  # the first error is told, a cancellation above all
                     await pool.release(conn)
                 raise
             await pool.release(conn)

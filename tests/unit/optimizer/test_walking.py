@@ -11,6 +11,7 @@ from optimizer.schedule import Infeasible
 from optimizer.search import annealing, listing
 from optimizer.search.arrays import RANK, Numbered, number
 from optimizer.search.insertion import placed
+from optimizer.search.loads import fits_between
 from optimizer.search.state import COST, State, empty
 from optimizer.search.walking import trial, whole
 from tests.unit.optimizer.problems import small, with_limits, with_loads
@@ -79,17 +80,20 @@ def test_a_changed_route_costs_the_same_walked_in_python_compiled_and_by_what_is
     assert fits_not > 500
 
 
-def test_a_job_put_into_a_route_costs_what_a_walk_says_where_its_loads_fit() -> None:
-    tried = 0
+def test_a_job_put_into_a_route_costs_what_a_walk_says_and_goes_nowhere_where_loads_do_not_fit() -> None:
+    tried = too_much = 0
     for seed in range(60):
-        problem = small(seed, most_crews=3, most_jobs=14)
+        problem = with_loads(small(seed, most_crews=3, most_jobs=14), seed)
         numbered, found = searched(problem, seed)
         for k in range(len(problem.crews)):
             row: Row = found.routes[k, : found.size[k]].tolist()
             for j in range(len(numbered.jobs)):
                 for q in range(len(row) + 1):
                     if j not in row and numbered.arrays.allowed[k, j]:
-                        cost = placed(numbered.arrays, found, j, k, q, np.inf)
+                        there = fits_between(numbered.arrays, found, k, j, q)
+                        cost = placed(numbered.arrays, found, j, k, q, np.inf) if there else np.inf
+                        too_much += not there
                         assert cost == pytest.approx(plain(problem, numbered, k, [*row[:q], j, *row[q:]]))
                         tried += 1
     assert tried > 1_000
+    assert too_much > 100
