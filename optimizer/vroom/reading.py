@@ -21,7 +21,18 @@ from optimizer.problem import (
     check,
     fault_of,
 )
-from optimizer.vroom.shapes import Costs, Document, Former, JobShape, Matrices, Names, StepOut, Vehicle
+from optimizer.vroom.shapes import (
+    DEFAULT_PROFILE,
+    Costs,
+    Document,
+    Former,
+    JobShape,
+    Legs,
+    Matrices,
+    Names,
+    StepOut,
+    Vehicle,
+)
 
 T = TypeVar("T")
 
@@ -58,9 +69,11 @@ def read(text: bytes) -> Problem:
     faults = [*_not_kept(document, _decode(text, Names)), *_places(document)]
     if faults:
         raise ProblemError(tuple(faults))
-    profiles = sorted({(vehicle.profile, vehicle.speed_factor) for vehicle in document.vehicles}) or [("car", 1.0)]
+    profiles = sorted({(vehicle.profile, vehicle.speed_factor) for vehicle in document.vehicles}) or [
+        (DEFAULT_PROFILE, 1.0)
+    ]
     travel = _matrices(document, profiles)
-    by_index = bool(document.matrices)
+    by_index = bool(document.profiles)
     if faults := list(_beyond(document, len(travel[0]) if travel else 0)):
         raise ProblemError(tuple(faults))
     index = _Places()
@@ -153,6 +166,8 @@ def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
     """Find what would change the plan and is not planned with, and what looks like a slip in one of our own names."""
     if document.shipments:
         yield Fault("/shipments", NOT_KEPT["shipments"])
+    if document.matrix and document.matrices:
+        yield Fault("/matrix", "is the older form of `matrices`, which are given too: leave one out")
     plain = Vehicle(id=0)
     for number, members in enumerate(names.vehicles):
         for name in _decode(bytes(members["costs"]), dict[str, object]) if "costs" in members else ():
@@ -173,7 +188,7 @@ def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
 
 def _places(document: Document) -> Iterator[Fault]:
     """Look whether each place is given in the one way that the document asks for, and lies on the map."""
-    indexed = bool(document.matrices)
+    indexed = bool(document.profiles)
     for number, vehicle in enumerate(document.vehicles):
         at = f"/vehicles/{number}"
         ends = (vehicle.start_index, vehicle.end_index) if indexed else (vehicle.start, vehicle.end)
@@ -184,7 +199,7 @@ def _places(document: Document) -> Iterator[Fault]:
         yield from _off_map(f"{at}/end", None if indexed else vehicle.end)
         if vehicle.time_window is not None and vehicle.time_window[0] > vehicle.time_window[1]:
             yield Fault(f"{at}/time_window", "ends before it begins")
-        if indexed and vehicle.profile not in document.matrices:
+        if indexed and vehicle.profile not in document.profiles:
             yield Fault(f"{at}/profile", f"there is no matrix for {vehicle.profile}")
     for number, job in enumerate(document.jobs):
         at = f"/jobs/{number}"
@@ -196,7 +211,7 @@ def _places(document: Document) -> Iterator[Fault]:
 
 def _beyond(document: Document, size: int) -> Iterator[Fault]:
     """Look whether each index is that of a row."""
-    if not document.matrices:
+    if not document.profiles:
         return
     given = [
         (f"/vehicles/{number}/{name}", getattr(vehicle, name))
@@ -218,29 +233,38 @@ def _off_map(at: str, place: Sequence[float] | None) -> Iterator[Fault]:
 
 
 def _matrices(document: Document, profiles: Sequence[tuple[str, float]]) -> tuple[Matrix, ...]:
-    if not document.matrices:
+    if not document.profiles:
         return ()
     tables: dict[str, Matrix] = {}
     metres: dict[str, Matrix] = {}
     size: int | None = None
-    for name, raw in document.matrices.items():
-        under = f"/matrices/{_escaped(name)}"
-        given = _decode(bytes(raw), Matrices, under)
-        if given.costs is not None:
-            raise ProblemError((Fault(f"{under}/costs", NOT_KEPT["matrices"]),))
-        size = len(given.durations) if size is None else size
-        tables[name] = _table(given.durations, size, f"{under}/durations")
-        if given.distances is not None:
-            metres[name] = _table(given.distances, size, f"{under}/distances")
+    for name, under, durations, distances in _given(document):
+        size = len(durations) if size is None else size
+        tables[name] = _table(durations, size, under)
+        if distances is not None:
+            at = f"/matrices/{_escaped(name)}/distances"
+            metres[name] = _table(distances, size, at)
             unknown = np.argwhere((metres[name] == UNREACHABLE) & (tables[name] != UNREACHABLE))
             if len(unknown):
-                at = "/".join(map(str, unknown[0]))
-                raise ProblemError((Fault(f"{under}/distances/{at}", "is null where there is a duration"),))
+                pair = "/".join(map(str, unknown[0]))
+                raise ProblemError((Fault(f"{at}/{pair}", "is null where there is a duration"),))
     if metres and (lacking := [profile for profile, _ in profiles if profile in tables and profile not in metres]):
         under = f"/matrices/{_escaped(lacking[0])}/distances"
         raise ProblemError((Fault(under, f"is missing, and {next(iter(metres))} has distances"),))
     names = [profile for profile in profiles if profile[0] in tables] or [(next(iter(tables)), 1.0)]
     return tuple(_at_speed(tables[name], factor) for name, factor in names)
+
+
+def _given(document: Document) -> Iterator[tuple[str, str, Legs, Legs | None]]:
+    """Yield each profile with the place of its durations in the document, the durations and, if given, distances."""
+    if document.matrix:
+        yield DEFAULT_PROFILE, "/matrix", document.matrix, None
+    for name, raw in document.matrices.items():
+        under = f"/matrices/{_escaped(name)}"
+        given = _decode(bytes(raw), Matrices, under)
+        if given.costs is not None:
+            raise ProblemError((Fault(f"{under}/costs", NOT_KEPT["matrices"]),))
+        yield name, f"{under}/durations", given.durations, given.distances
 
 
 def _table(rows: list[list[int | None]], size: int, at: str) -> Matrix:

@@ -13,7 +13,10 @@ Amount = Annotated[int, Meta(ge=0, le=10**9)]
 Index = Annotated[int, Meta(ge=0)]
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Place = Annotated[list[float], Meta(min_length=2, max_length=2)]
+Legs = list[list[Leg | None]]
 Window = Annotated[list[Time], Meta(min_length=2, max_length=2)]
+
+DEFAULT_PROFILE = "car"
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -35,7 +38,7 @@ class Vehicle(msgspec.Struct, frozen=True):
     start_index: Index | None = None
     end: Place | None = None
     end_index: Index | None = None
-    profile: str = "car"
+    profile: str = DEFAULT_PROFILE
     description: str | None = None
     capacity: list[Amount] = []
     skills: list[int] = []
@@ -71,8 +74,8 @@ class JobShape(msgspec.Struct, frozen=True):
 class Matrices(msgspec.Struct, frozen=True):
     """The matrices of one profile; `distances` are added up for the output, `costs` refused."""
 
-    durations: list[list[Leg | None]]
-    distances: list[list[Leg | None]] | None = None
+    durations: Legs
+    distances: Legs | None = None
     costs: object = None
 
 
@@ -91,7 +94,14 @@ class Document(msgspec.Struct, frozen=True):
     shipments: list[object] = []
     matrices: dict[str, msgspec.Raw] = {}
     """By profile; each is decoded as `Matrices` by itself, so that a fault names its profile."""
+    matrix: Legs | None = None
+    """What was `matrices.car.durations` before VROOM 1.9, which takes it still."""
     options: dict[str, object] = {}
+
+    @property
+    def profiles(self) -> frozenset[str]:
+        """The profiles that have a matrix; none where travel goes by coordinates."""
+        return frozenset(self.matrices) | ({DEFAULT_PROFILE} if self.matrix else frozenset[str]())
 
 
 class StepOut(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -140,6 +140,7 @@ def test_what_nobody_can_do_is_unassigned_with_its_reason() -> None:
         (("matrices", "car", "distances"), "far", "/matrices/car/distances"),
         (("vehicles", 0, "costs"), {"per_minute": 3}, "/vehicles/0/costs/per_minute"),
         (("shipments",), [{"pickup": {"id": 1}}], "/shipments"),
+        (("matrix",), [[0, 1, 1], [1, 0, 1], [1, 1, 0]], "/matrix"),
     ],
 )
 def test_a_fault_is_named_by_its_place(at: tuple[str | int, ...], value: Any, pointer: str) -> None:
@@ -178,6 +179,17 @@ def test_what_changes_no_plan_is_taken_as_vroom_takes_it() -> None:
         step.get("id") for step in plain["routes"][0]["steps"]
     ]
     assert again["summary"]["weighted_tardiness"] == plain["summary"]["weighted_tardiness"]
+
+
+def test_the_older_member_for_one_matrix_is_travelled_by_as_vroom_does() -> None:
+    document = two_jobs()
+    again = planned(two_jobs())
+    document["matrix"] = document.pop("matrices")["car"]["durations"]
+    assert planned(document) == again
+    document["matrix"][1].pop()
+    with pytest.raises(ProblemError) as caught:
+        reading.read(json.dumps(document).encode())
+    assert caught.value.faults == (Fault("/matrix/1", "has 2 columns in a matrix of 3 rows"),)
 
 
 def test_a_vehicle_with_an_end_alone_starts_at_its_first_job() -> None:
