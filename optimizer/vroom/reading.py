@@ -1,6 +1,6 @@
 """VROOM's JSON to a `Problem`: every fault is named by its place in the document."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -66,7 +66,8 @@ def read(text: bytes) -> Problem:
     """
     document = _decode(text, Document)
     _decode(text, Any)  # what is not read must be JSON, too: the answer repeats some of it
-    faults = [*_not_kept(document, _decode(text, Names)), *_places(document)]
+    slips = _slips("", _decode(text, dict[str, msgspec.Raw]), Document.__struct_fields__)
+    faults = [*slips, *_not_kept(document, _decode(text, Names)), *_places(document)]
     if faults:
         raise ProblemError(tuple(faults))
     profiles = sorted({(vehicle.profile, vehicle.speed_factor) for vehicle in document.vehicles}) or [
@@ -170,6 +171,7 @@ def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
         yield Fault("/matrix", "is the older form of `matrices`, which are given too: leave one out")
     plain = Vehicle(id=0)
     for number, members in enumerate(names.vehicles):
+        yield from _slips(f"/vehicles/{number}", members, Vehicle.__struct_fields__)
         for name in _decode(bytes(members["costs"]), dict[str, object]) if "costs" in members else ():
             if name not in Costs.__struct_fields__:
                 yield Fault(f"/vehicles/{number}/costs/{_escaped(name)}", NOT_KEPT["costs"])
@@ -178,12 +180,29 @@ def _not_kept(document: Document, names: Names) -> Iterator[Fault]:
             if getattr(vehicle, name) != getattr(plain, name):
                 yield Fault(f"/vehicles/{number}/{name}", NOT_KEPT[name])
     for number, members in enumerate(names.jobs):
+        yield from _slips(f"/jobs/{number}", members, JobShape.__struct_fields__, ours=OURS)
         for name in members:
-            at = f"/jobs/{number}/{_escaped(name)}"
             if name in ("setup_per_type", "service_per_type", "amount"):
-                yield Fault(at, NOT_KEPT[name])
-            elif name not in JobShape.__struct_fields__ and (near := get_close_matches(name.lower(), OURS, 1, 0.75)):
-                yield Fault(at, f"is not known; did you mean `{near[0]}`?")
+                yield Fault(f"/jobs/{number}/{name}", NOT_KEPT[name])
+
+
+def _slips(at: str, members: Iterable[str], known: Sequence[str], *, ours: Sequence[str] = ()) -> Iterator[Fault]:
+    """Find members that are a known one in other capitals, underscores or number; of `ours`, whatever looks like one.
+
+    A `time_window` of a job or a `skill` would change the plan, and nobody would see that it did not.
+    """
+    plain = {_plain(name): name for name in known}
+    for name in members:
+        if name in known:
+            continue
+        near = [each for each in ours if sorted(each) == sorted(name.lower())]
+        near += get_close_matches(name.lower(), ours, 1, 0.75)
+        if meant := plain.get(_plain(name)) or next(iter(near), None):
+            yield Fault(f"{at}/{_escaped(name)}", f"is not known; did you mean `{meant}`?")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").rstrip("s")
 
 
 def _places(document: Document) -> Iterator[Fault]:
