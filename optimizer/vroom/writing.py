@@ -1,5 +1,7 @@
 """A `Plan` to VROOM's JSON, with `weighted_tardiness` in the summary and a `reason` for each job left out."""
 
+from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any, Literal
 
 from optimizer.plan import LeftOut, Plan, Route, Stop
@@ -31,6 +33,7 @@ def write(
         "code": 0,
         "summary": {
             **{name: sum(route[name] for route in routes) for name in totals},
+            **{name: _added(route[name] for route in routes) for name in ("delivery", "pickup")},
             "routes": len(routes),
             "unassigned": len(plan.left_out),
             "weighted_tardiness": plan.figures.weighted_lateness,
@@ -45,10 +48,14 @@ def write(
     }
 
 
+def _added(amounts: Iterable[list[int]]) -> list[int]:
+    return [sum(kind) for kind in zip_longest(*amounts, fillvalue=0)]
+
+
 def _route(
     route: Route, crew: Crew, vehicle: dict[str, Any], jobs: dict[str, Job], given: dict[str, Any]
 ) -> dict[str, Any]:
-    kinds = range(len(crew.capacity))
+    kinds = range(len(vehicle.get("capacity", ())))  # a crew has one kind more where tasks are limited
     mine = [jobs[stop.job] for stop in route.stops]
     load = [sum(_amount(job.delivery, kind) for job in mine) for kind in kinds]
     loaded = list(load)

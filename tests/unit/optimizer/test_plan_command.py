@@ -245,6 +245,19 @@ def test_a_vehicle_takes_no_more_tasks_than_it_may(most: int, capacity: list[int
     assert planned(document)["unassigned"] == [], "another vehicle has no limit"
 
 
+def test_loads_are_of_the_kinds_that_the_document_has_and_no_others() -> None:
+    document = two_jobs()
+    document["vehicles"][0]["max_tasks"] = 2
+    out = planned(document)
+    assert out["summary"]["delivery"] == out["routes"][0]["delivery"] == out["routes"][0]["steps"][0]["load"] == []
+    document["vehicles"][0]["capacity"] = [4, 9]
+    document["jobs"][0] |= {"delivery": [3, 5]}
+    document["jobs"][1] |= {"pickup": [2]}
+    out = planned(document)
+    assert (out["summary"]["delivery"], out["summary"]["pickup"]) == ([3, 5], [2, 0])
+    assert [step["load"] for step in out["routes"][0]["steps"]] == [[3, 5], [0, 0], [2, 0], [2, 0]]
+
+
 @pytest.mark.parametrize(("most", "served"), [(419, [1]), (420, [1, 2]), (239, []), (240, [1])])
 def test_a_vehicle_travels_no_longer_than_it_may_the_way_home_included(most: int, served: list[int]) -> None:
     document = two_jobs()
