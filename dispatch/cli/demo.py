@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from dispatch.cli.numbers import FiniteRange
 from dispatch.cli.options import with_settings
 from dispatch.config import Settings
 from dispatch.operator_errors import OperatorError
@@ -17,12 +18,10 @@ REPORTS_PER_CREW = 0.75
 """Reports an hour for each crew at speed 1 that keep a fleet busy without swamping it: about half of what it can do."""
 
 _pace = (
-    click.option(
-        "--reports-per-hour", type=click.FloatRange(min=0, min_open=True), help="Default: crews x speed x 3/4."
-    ),
+    click.option("--reports-per-hour", type=FiniteRange(min=0, min_open=True), help="Default: crews x speed x 3/4."),
     click.option(
         "--speed",
-        type=click.FloatRange(0.1, 1000),
+        type=FiniteRange(0.1, 1000),
         default=DEFAULT_SPEED,
         show_default=True,
         help="How many times faster than life crews drive and repair; service clocks stay real.",

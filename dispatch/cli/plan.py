@@ -9,6 +9,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 
+from dispatch.cli.numbers import FiniteRange
 from dispatch.operator_errors import OperatorError
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path)
@@ -16,7 +17,7 @@ FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, p
 
 @click.command()
 @click.argument("file", type=FILE, default="-")
-@click.option("--time-limit", type=click.FloatRange(0, 86_400), default=1.0, show_default=True, help="Seconds to plan.")
+@click.option("--time-limit", type=FiniteRange(0, 86_400), default=1.0, show_default=True, help="Seconds to plan.")
 @click.option(
     "--iterations",
     type=click.IntRange(0, 10**12),
@@ -66,6 +67,9 @@ def plan(
         except ProblemError as error:
             raise OperatorError(_sentence("The former output cannot be read", error)) from None
         orders = reading.orders_of(former)
+        given = {job for row in orders.values() for job in row}
+        if given and given.isdisjoint(job.id for job in problem.jobs):
+            click.echo(f"No job of the problem stands in {initial}: the plan is made anew.", err=True)
     from optimizer import Capped, Iterations, Seconds, Stopping
     from optimizer.search.cache import is_compiled
     from optimizer.solving import ready, solve, surely_fits

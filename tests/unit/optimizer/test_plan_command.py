@@ -405,3 +405,22 @@ def test_what_is_not_read_must_be_json_too(unread: bytes) -> None:
 
 def test_freezing_needs_a_former_output() -> None:
     assert command("--freeze", given="{}").returncode == 2
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf", "-1", "soon"])
+def test_a_time_limit_that_is_none_is_wrong_usage(limit: str) -> None:
+    done = command("--time-limit", limit, given=json.dumps(two_jobs()))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'--time-limit'" in done.stderr
+
+
+def test_a_former_output_of_another_problem_is_told(tmp_path: Path) -> None:
+    former: Any = {"routes": [{"vehicle": 7, "steps": [{"type": "job", "id": 99}]}]}
+    file = str(write_down(tmp_path / "former.json", former))
+    done = command("--initial", file, "--iterations", "100", given=json.dumps(two_jobs()))
+    assert done.stderr == f"No job of the problem stands in {file}: the plan is made anew.\n"
+    assert json.loads(done.stdout)["summary"]["unassigned"] == 0
+    former["routes"][0]["steps"].append({"type": "job", "id": 1})
+    write_down(tmp_path / "former.json", former)
+    done = command("--initial", file, given=json.dumps(two_jobs()))
+    assert done.stderr == ""
