@@ -33,7 +33,7 @@ class TravelChoice(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Where travel times come from; see the module."""
 
     kind: Kind = "metric"
-    speed_mps: Annotated[float, Meta(gt=0, le=100)] = 6.0
+    speed_mps: Annotated[float, Meta(ge=0.1, le=100)] = 6.0
     detour: Annotated[float, Meta(ge=1, le=10)] = 1.3
     file: Path | None = None
     url: str | None = None

@@ -49,8 +49,8 @@ def simulate(
     as_configured: bool,
 ) -> None:
     """Run the day of a SCENARIO folder under a policy: writes visits.csv and prints what came of it."""
-    chosen = _chosen(compare) if compare else [policy]
-    if crews and not compare:
+    chosen = _chosen(compare) if compare is not None else [policy]
+    if crews is not None and compare is None:
         raise click.UsageError("--crews draws a curve for --compare: name the policies with it.")
     from dispatch.simulate import runs
     from dispatch.simulate.behaviour import read_behaviour
@@ -61,7 +61,7 @@ def simulate(
     day, city = runs.prepare(scenario, settings)
     if told := runs.homeless(day, city):
         click.echo(told, err=True)
-    counts = _counts(crews, len(day.crews)) if crews else []
+    counts = _counts(crews, len(day.crews)) if crews is not None else []
 
     def run(count: int) -> "list[Outcome]":
         some = runs.staffed(day, count)
@@ -73,9 +73,9 @@ def simulate(
     staffings = [runs.Staffing(count, [outcome.summary for outcome in run(count)]) for count in counts]
     told = runs.stood_in(day)
     for outcome in outcomes:
-        folder = out / outcome.policy if compare else out
+        folder = out / outcome.policy if compare is not None else out
         write(folder / "visits.csv", visits_csv(outcome.visits))
-    if compare:
+    if compare is not None:
         from dispatch.simulate.page import render
 
         write(out / "compare.html", render(runs.compare(day, city, outcomes, seed=seed, staffings=staffings)))

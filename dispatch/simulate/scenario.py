@@ -276,7 +276,7 @@ def _report(cells: _Cells) -> ScenarioReport:
         lon=cells.degrees("lon", 180),
         lat=cells.degrees("lat", 90),
         category=cells.text("category"),
-        severity=cells.whole("severity", 1, 5),
+        severity=cells.whole("severity", 1, 5) if cells.values["severity"] else 1,
         service_s=cells.number(
             "service_s",
             float,

@@ -147,6 +147,7 @@ def test_behaviour_comes_from_the_folder_or_from_a_file(run: Run, scenario: Path
         ("travel.toml", 'kind = "rocket"', "there is no kind 'rocket'; there are metric, roads, valhalla, osrm."),
         ("travel.toml", "wings = 2", "wings is not known; there are kind, speed_mps"),
         ("travel.toml", "speed_mps = 0", "speed_mps"),
+        ("travel.toml", "speed_mps = 1e-300", "speed_mps"),
         ("travel.toml", "sped_mps = 6", "sped_mps is not known; did you mean speed_mps?"),
         ("crews.toml", "keenness = 2.0", "key keenness"),
         ("crews.toml", "keeness = 1.0", "did you mean keenness?"),
@@ -168,6 +169,14 @@ def test_what_is_wrong_with_a_scenario_is_one_sentence_that_names_the_place(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_report_without_a_severity_is_routine(run: Run, scenario: Path, tmp_path: Path) -> None:
+    rows = [report("r1", 0, severity=1), report("r2", 1, severity=5), report("r3", 1, severity=1)]
+    folders = [folder_of(tmp_path / "said", [crew("c")], rows)]
+    folders.append(folder_of(tmp_path / "empty", [crew("c")], [row.replace(",1,", ",,", 1) for row in rows]))
+    said, empty = (run(folder, "--policy", "rule", "--json", "--out", tmp_path / "out") for folder in folders)
+    assert said == empty
+
+
 def test_latin_1_and_a_folder_that_cannot_be_written_are_told_too(run: Run, scenario: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "cannot be written" in run(scenario, "--out", tmp_path / "file" / "below")[2]
@@ -176,7 +185,15 @@ def test_latin_1_and_a_folder_that_cannot_be_written_are_told_too(run: Run, scen
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--policy", "best"], ["--compare", "nearest,best"], ["--compare", "grab,grab"], ["--seed", "x"]]
+    "wrong",
+    [
+        ["--policy", "best"],
+        ["--compare", "nearest,best"],
+        ["--compare", "grab,grab"],
+        ["--compare", ""],
+        ["--compare", "nearest", "--crews", ""],
+        ["--seed", "x"],
+    ],
 )
 def test_wrong_usage_ends_with_2(run: Run, scenario: Path, wrong: list[str]) -> None:
     status, _, err = run(scenario, *wrong)
