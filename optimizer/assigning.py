@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from optimizer import schedule
-from optimizer.problem import Crew, Job, Problem, check
+from optimizer.problem import MAX_LEG, UNREACHABLE, Crew, Job, Problem, check
 from optimizer.schedule import Infeasible
 
 CANDIDATES = 24
@@ -23,17 +23,15 @@ def assign_now(
 ) -> dict[str, tuple[str, ...]]:
     """Return the ids of each crew's jobs in order, the `new` ones put among those of `initial` where that costs least.
 
-    A job that no candidate can do is in no crew's list; `reasons.explain` says why.
+    What of `initial` can no longer be done where it stands is placed like a new job, a job in two lines stays in the
+    first. A job that no candidate can do is in no crew's list; `reasons.explain` says why.
 
     Raises:
         ProblemError: the problem is not sound.
     """
     check(problem)
-    by_id = {job.id: job for job in problem.jobs}
-    lines = {crew.id: _line(crew, by_id, initial or {}, new) for crew in problem.crews}
-    waiting = sorted((by_id[each] for each in new if each in by_id), key=lambda job: -job.weight)
-    committed = {each for crew in problem.crews for each in crew.committed}
-    waiting = [job for job in waiting if job.id not in committed]
+    lines, waiting = _lines(problem, new, initial or {})
+    waiting.sort(key=lambda job: -job.weight)
     while waiting:
         given = _match(problem, lines, waiting)
         if not given:
@@ -45,11 +43,42 @@ def assign_now(
     return {crew: tuple(job.id for job in line) for crew, line in lines.items()}
 
 
-def _line(
-    crew: Crew, by_id: Mapping[str, Job], initial: Mapping[str, Sequence[str]], new: Collection[str]
-) -> list[Job]:
-    rest = [each for each in initial.get(crew.id, ()) if each in by_id and each not in crew.committed]
-    return [by_id[each] for each in (*crew.committed, *(each for each in rest if each not in new))]
+def _lines(
+    problem: Problem, new: Collection[str], initial: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, list[Job]], list[Job]]:
+    """Return what each crew has in line as far as it can still be done so, and the jobs that are in no line yet."""
+    by_id = {job.id: job for job in problem.jobs}
+    taken = {each for crew in problem.crews for each in crew.committed}
+    waiting = [by_id[each] for each in dict.fromkeys(new) if each in by_id and each not in taken]
+    taken |= {job.id for job in waiting}
+    lines: dict[str, list[Job]] = {}
+    for crew in problem.crews:
+        mine = [by_id[each] for each in dict.fromkeys(initial.get(crew.id, ())) if each in by_id and each not in taken]
+        taken |= {job.id for job in mine}
+        lines[crew.id], lost = _kept(problem, crew, [by_id[each] for each in crew.committed], mine)
+        waiting += lost
+    return lines, waiting
+
+
+def _kept(problem: Problem, crew: Crew, committed: list[Job], mine: list[Job]) -> tuple[list[Job], list[Job]]:
+    if all(_may(crew, job) for job in mine) and _can_do(problem, crew, [*committed, *mine]):
+        return [*committed, *mine], []
+    line, lost = list(committed), list[Job]()
+    for job in mine:
+        (line if _may(crew, job) and _can_do(problem, crew, [*line, job]) else lost).append(job)
+    return line, lost
+
+
+def _may(crew: Crew, job: Job) -> bool:
+    return job.skills <= crew.skills and crew.id not in job.excluded
+
+
+def _can_do(problem: Problem, crew: Crew, line: Sequence[Job]) -> bool:
+    try:
+        schedule.walk(problem, crew, line)
+    except Infeasible:
+        return False
+    return True
 
 
 def _match(problem: Problem, lines: Mapping[str, list[Job]], waiting: Sequence[Job]) -> dict[str, tuple[Job, int]]:
@@ -73,10 +102,11 @@ def _match(problem: Problem, lines: Mapping[str, list[Job]], waiting: Sequence[J
 
 def _candidates(problem: Problem, lines: Mapping[str, list[Job]], job: Job) -> list[int]:
     """Return the rows of the crews that may do the job, the nearest by the clock first."""
+    legs = [int(problem.travel[crew.profile][crew.start, job.place]) for crew in problem.crews]
     able = [
-        (crew.earliest + max(int(problem.travel[crew.profile][crew.start, job.place]), 0), len(lines[crew.id]), row)
-        for row, crew in enumerate(problem.crews)
-        if job.skills <= crew.skills and crew.id not in job.excluded
+        (crew.earliest + (MAX_LEG if leg == UNREACHABLE else leg), len(lines[crew.id]), row)
+        for row, (crew, leg) in enumerate(zip(problem.crews, legs, strict=True))
+        if _may(crew, job)
     ]
     idle_first = sorted(able, key=lambda each: (each[0] + 1800 * each[1], each[2]))
     return [row for _, _, row in idle_first[:CANDIDATES]]

@@ -44,3 +44,23 @@ def test_nobody_gets_what_he_has_not_the_skill_for() -> None:
     problem = line_of(2, 1)
     jobs = (msgspec.structs.replace(problem.jobs[0], skills=frozenset(["gas"])),)
     assert assign_now(msgspec.structs.replace(problem, jobs=jobs), ["j0"]) == {"c0": (), "c1": ()}
+
+
+def test_crews_without_a_way_take_nobodys_place_among_the_candidates() -> None:
+    crews = (*(Crew(id=f"c{number}", start=0) for number in range(30)), Crew(id="across", start=1))
+    travel = np.array([[0, -1, -1], [-1, 0, 900], [-1, 900, 0]], dtype=np.int32)
+    problem = Problem(crews=crews, jobs=(Job(id="leak", place=2),), travel=(travel,))
+    assert assign_now(problem, ["leak"])["across"] == ("leak",)
+
+
+def test_what_can_no_longer_be_done_where_it_stands_is_placed_anew() -> None:
+    problem = line_of(3, 4)
+    late = msgspec.structs.replace(problem.jobs[1], windows=((0, 1),), place=problem.crews[1].start)
+    skilled = msgspec.structs.replace(problem.jobs[2], skills=frozenset(["gas"]))
+    crews = (*problem.crews[:2], msgspec.structs.replace(problem.crews[2], skills=frozenset(["gas"])))
+    jobs = (problem.jobs[0], late, skilled, problem.jobs[3])
+    problem = msgspec.structs.replace(problem, crews=crews, jobs=jobs)
+    initial = {"c0": ("j0", "j1", "j2"), "c1": ("j0",)}
+    given = assign_now(problem, ["j3"], initial=initial)
+    assert sorted(job for line in given.values() for job in line) == ["j0", "j1", "j2", "j3"]
+    assert ("j0" in given["c0"], "j1" in given["c1"], "j2" in given["c2"]) == (True, True, True)
