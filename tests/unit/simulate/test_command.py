@@ -250,3 +250,11 @@ def test_a_policy_that_is_wrong_and_a_home_that_is_nowhere_are_named_with_the_wa
     status, out, err = run(day, "--policy", "nearest", "--json", "--out", tmp_path)
     assert (status, json.loads(out)["unserved"]) == (0, 0)
     assert "No zone of zones.geojson is the home_zone of d (z9)" in err and len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("start", ["yesterday", "2026-01-15T00:00:00", "0001-01-01T00:00:00+14:00"])
+def test_a_replay_from_no_time_is_wrong_usage(capfd: pytest.CaptureFixture[str], start: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["replay", "--from", start, "--to", "2026-01-16T00:00:00+08:00"])
+    assert ended.value.code == 2
+    assert "'--from'" in capfd.readouterr().err
