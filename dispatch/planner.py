@@ -154,7 +154,8 @@ class Planner:
         moves, left_to_people = split(answer.moved, in_hand, city)
         await self._propose(background, city, left_to_people, proposed, crews, in_hand, now)
         answer = msgspec.structs.replace(answer, moved=moves, routes=without(answer.routes, left_to_people))
-        return await self._do(background, city, watch, answer, found, advising=advising)
+        versions = {order.id: order.version for order in in_hand}
+        return await self._do(background, city, watch, answer, found, versions, advising=advising)
 
     async def _ask(self, question: "Question", seconds: float, *, city_id: str, kind: str, due: int) -> "Answer | None":
         asked_at = monotonic()
@@ -189,16 +190,17 @@ class Planner:
         watch: CityWatch,
         answer: "Answer",
         seen: "dict[str, Order]",
+        versions: Mapping[str, int],
         *,
         advising: bool,
     ) -> int:
-        """Do what an answer says, part by part; what is stale by now is dropped."""
+        """Do what an answer says, part by part; what is stale by now is dropped. `versions`: of what crews held."""
         done = 0
         for given in answer.given:
             step = _give(seen[given.order], given.crew, given.why)
             done += await self._try(background, city, "given", given.order, step)
         for moved in answer.moved:
-            step = _move(moved.order, moved.crew, moved.to, moved.why)
+            step = _move(moved, versions.get(moved.order, 0))
             done += await self._try(background, city, "moved", moved.order, step)
         handled = {given.order for given in answer.given}
         for order_id in sorted(seen.keys() - handled):  # nobody can go now, or its place is not known
@@ -275,9 +277,9 @@ def _give(seen: "Order", crew_id: str, why: str) -> Step:
     return step
 
 
-def _move(order_id: str, crew_id: str, to: str, why: str) -> Step:
+def _move(moved: "Moved", version: int) -> Step:
     async def step(tx: "Tx") -> bool:
-        return await planning.move(tx, order_id, crew_id, to, why=why)
+        return await planning.move(tx, moved.order, moved.crew, moved.to, why=moved.why, version=version)
 
     return step
 

@@ -98,15 +98,20 @@ async def give(tx: "Tx", seen: Order, crew_id: str, *, why: str) -> bool:
     return True
 
 
-async def move(tx: "Tx", order_id: str, crew_id: str, to: str, *, why: str, actor: str = ACTOR) -> bool:
+async def move(
+    tx: "Tx", order_id: str, crew_id: str, to: str, *, why: str, version: int | None = None, actor: str = ACTOR
+) -> bool:
     """Take an order from the crew that was told of it and give it to another; return whether it was done.
 
-    It is not where the crew has begun by now, or accepted it in whatever way, or the other has no room. A grab that
-    crossed the assignment is such a way: the crew was told that it won, and of a cycle nobody else may be told so.
+    It is not where the order has changed since its `version` was seen, since it may be at another place by now; nor
+    where the crew has begun by now, or accepted it in whatever way, or the other has no room. A grab that crossed the
+    assignment is such a way: the crew was told that it won, and of a cycle nobody else may be told so.
     """
     locked = await tx.crews.lock([crew_id, to])
     order = await tx.orders.lock_one(order_id)
     told = order.state is State.CLAIMED and order.claimed_by == "optimizer" and order.crew == crew_id
+    if version is not None and order.version != version:
+        return False
     if not told or to not in locked or obstacles(order, locked[to], zones=None, excluded=order.excluded):
         return False
     if to == crew_id or crew_id in await tx.crews.winners(order):

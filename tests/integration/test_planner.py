@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from dispatch import forecasts, planning
+from dispatch import forecasts, intake, planning
 from dispatch.background import Background
 from dispatch.config import PlannerSettings, Settings
 from dispatch.crews import set_shift
@@ -24,6 +24,7 @@ from dispatch.forecasts import Forecasts
 from dispatch.grabs import Ask, judge_batch
 from dispatch.metrics import PlannerMetrics
 from dispatch.orders import Order, State
+from dispatch.overrides import OverrideIn, override
 from dispatch.planner import Planner
 from dispatch.policy import GrabPolicy
 from dispatch.solvers import DaskSolver, LocalSolver, Solver, SolverFailed
@@ -33,7 +34,7 @@ from optimizer.rolling import Answer, Moved, Question
 from optimizer.situation import Move
 from tests.processes import eventually, is_gone
 from tests.solvers import NoSolver, SolverHere
-from tests.town import Town
+from tests.town import Town, centre
 from tests.unit.optimizer.test_rolling import Sight, held, order, worker
 
 AT_ONCE = GrabPolicy(mode="first", assign_after_s=0, ring_s=(3600, 3600))
@@ -221,6 +222,29 @@ async def test_what_was_only_told_moves_and_both_crews_hear_of_it(database: str)
         assert (moved.crew, moved.claimed_by) == (near, "optimizer")
         [_, event] = [event for event in await here.events("order.assigned") if event["order_id"] == order]
         assert '"lost":{"crew":"far"' in event["data"] and '"given":{"crew":"near"' in event["data"]
+        await town.audit()
+
+
+async def test_a_move_planned_before_the_order_itself_changed_is_dropped(database: str) -> None:
+    async with place(database) as here:
+        town = here.town
+        far, near = await town.working("far", 0), await town.working("near", 2)
+        order = await town.report(2)
+        await told(town, order, far)
+
+        class TooLate(SolverHere):
+            async def solve(self, question: Question, *, seconds: float) -> Answer:
+                city = await here.background.city("town")
+                word = OverrideIn(action="move", reason="the address was another", location=intake.Place(*centre(0)))
+                given: Any = {"actor": "user:d", "override_id": "v1", "city": city, "crews": ()}
+                await town.run(lambda tx: override(tx, order, word, **given))
+                return Answer(moved=(Moved(order, far, near, "there in 1 min"),))
+
+        planner = Planner(TooLate())
+        await planner.tick(here.background)  # sees the city for the first time
+        await town.report(0)
+        await planner.tick(here.background)
+        assert (await town.order(order)).crew == far, "it was nearest to the place that it is at no more"
         await town.audit()
 
 
