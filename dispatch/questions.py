@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from dispatch.city import City
-from dispatch.crews import Crew
+from dispatch.crews import Crew, hours_on_shift
 from dispatch.orders import Order, State
 from geo import TravelChoice
 from optimizer.demand import WEEK_HOURS
@@ -105,7 +105,8 @@ def question_of(
         if order.crew is not None:
             held.setdefault(order.crew, []).append(order)
     idle = [crew for crew in heard_of if crew.load == 0 and crew.id not in held]
-    idle.sort(key=lambda crew: (crew.shift_since or now, crew.id))
+    # Of two crews that are as near the first goes: to whom fewer orders fell per hour on shift.
+    idle.sort(key=lambda crew: (crew.taken / hours_on_shift(crew, now), crew.shift_since or now, crew.id))
     conditions = city.travel_at(now).conditions
     # Where to work is looked at once, by a policy that begins.
     ground = ground_of(city, heard_of) if dispatcher is None else NO_GROUND
@@ -133,7 +134,20 @@ def _heard_of(crew: Crew, now: datetime, stale_s: float) -> bool:
 
 def _idle(crew: Crew, now: datetime) -> IdleCrew:
     assert crew.position is not None
-    return IdleCrew(crew.id, crew.position.lon, crew.position.lat, crew.skills, None, crew.shift_since or now)
+    return IdleCrew(
+        crew.id,
+        crew.position.lon,
+        crew.position.lat,
+        crew.skills,
+        None,
+        crew.shift_since or now,
+        taken=crew.taken,
+        on_shift_s=_on_shift_s(crew, now),
+    )
+
+
+def _on_shift_s(crew: Crew, now: datetime) -> float:
+    return max((now - crew.shift_since).total_seconds(), 0.0) if crew.shift_since is not None else 0.0
 
 
 def _worker(crew: Crew, held: Sequence[Order], city: City, now: datetime) -> Worker:
@@ -149,6 +163,8 @@ def _worker(crew: Crew, held: Sequence[Order], city: City, now: datetime) -> Wor
         None,
         tuple(_held(order, city, now) for order in ranked if order.location is not None),
         room=max(crew.capacity - crew.load, 0),
+        taken=crew.taken,
+        on_shift_s=_on_shift_s(crew, now),
     )
 
 

@@ -47,7 +47,10 @@ class Held(Struct, frozen=True):
 
 
 class Worker(Struct, frozen=True):
-    """A crew with work in hand, at (lon, lat) now, with room for so many orders more."""
+    """A crew with work in hand, at (lon, lat) now, with room for so many orders more.
+
+    `taken` is how many orders fell to it in the `on_shift_s` seconds of its shift, those in hand included.
+    """
 
     id: str
     lon: float
@@ -56,6 +59,8 @@ class Worker(Struct, frozen=True):
     until: datetime | None
     held: tuple[Held, ...]
     room: int = 0
+    taken: int = 0
+    on_shift_s: float = 0.0
 
 
 class Question(Struct, frozen=True):
@@ -179,8 +184,16 @@ def _problem(
         return None if until is None else max(origin + int((until - now).total_seconds()), 0)
 
     crews = [
-        Crew(id=c.id, start=row, earliest=origin, shift_end=shift_end(c.until), skills=frozenset(c.skills))
-        for row, c in enumerate(idle)
+        Crew(
+            id=crew.id,
+            start=row,
+            earliest=origin,
+            shift_end=shift_end(crew.until),
+            skills=frozenset(crew.skills),
+            orders_done=crew.taken,
+            on_shift=int(crew.on_shift_s),
+        )
+        for row, crew in enumerate(idle)
     ]
     crews += [
         Crew(
@@ -190,6 +203,8 @@ def _problem(
             shift_end=None,  # what it holds it will finish
             skills=frozenset(worker.skills),
             committed=tuple(each.id for each in worker.held if each.begun),
+            orders_done=max(worker.taken - len(worker.held), 0),
+            on_shift=int(worker.on_shift_s),
         )
         for row, worker in enumerate(question.workers, len(idle))
     ]

@@ -17,7 +17,8 @@ from geo import TravelTimes
 class IdleCrew(Struct, frozen=True):
     """A crew with empty hands since `since`, on shift until `until` (None: open end), at (lon, lat) now.
 
-    `heading` is the (lon, lat) of the waiting place that it is on its way to, None where it stands.
+    `heading` is the (lon, lat) of the waiting place that it is on its way to, None where it stands. `taken` is how many
+    orders fell to it in the `on_shift_s` seconds of its shift.
     """
 
     id: str
@@ -27,6 +28,8 @@ class IdleCrew(Struct, frozen=True):
     until: datetime | None
     since: datetime
     heading: tuple[float, float] | None = None
+    taken: int = 0
+    on_shift_s: float = 0.0
 
 
 class BusyCrew(Struct, frozen=True):

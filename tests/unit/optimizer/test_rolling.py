@@ -64,6 +64,21 @@ def worker(name: str, at_min: float, *works: Held, room: int = 0) -> Worker:
     return Worker(name, 126.6, 45.0 + at_min * MINUTE, (), None, works, room)
 
 
+@pytest.mark.parametrize("busier", ["a", "b"])
+def test_of_two_crews_that_would_do_as_well_the_one_with_fewer_orders_per_hour_takes_it(busier: str) -> None:
+    workers = [
+        msgspec.structs.replace(
+            worker(name, 0, held(f"{name}-has", 0, begun=True), room=1),
+            taken=7 if name == busier else 3,
+            on_shift_s=4 * 3600.0,
+        )
+        for name in ("a", "b")
+    ]
+    assert given(Sight(workers=workers, waiting=[order("next", 5)]).ask()) == {"next": "b" if busier == "a" else "a"}
+    longer = [msgspec.structs.replace(each, on_shift_s=12 * 3600.0) if each.id == busier else each for each in workers]
+    assert given(Sight(workers=longer, waiting=[order("next", 5)]).ask()) == {"next": busier}, "7 in 12 h, 3 in 4"
+
+
 def given(found: Answer) -> dict[str, str]:
     return {each.order: each.crew for each in found.given}
 
