@@ -20,11 +20,11 @@ from optimizer.stopping import Seconds, Stopping
 
 HOT, COLD = 0.2, 0.003
 """Heat at the start and at the end, as a share of what a job costs on average."""
-PUNCTUAL = 0.05
-"""Heat at the start where nobody can be late, and a job costs its way alone."""
+PUNCTUAL_HOT, PUNCTUAL_COLD = 2.0, 0.015
+"""The same where nobody can be late, and a job costs its way alone."""
 WARM = 0.02
 """Heat at the start of a search from a given plan."""
-SOFT_RUINS, HARD_RUINS, PUNCTUAL_RUINS = 0.0005, 0.02, 0.3
+SOFT_RUINS, HARD_RUINS, PUNCTUAL_RUINS = 0.0005, 0.02, 1.0
 """Which share of the changes are ruins: where all is soft, where windows, loads or supplies bind, and where nobody can
 be late, so that a place for a job is judged in constant time."""
 STEPS = 200
@@ -63,8 +63,8 @@ def solve(
     if initial is not None:
         listing.load(numbered.arrays, found, *_given(numbered, problem, initial))
     listing.fill(numbered.arrays, found, np.argsort(numbered.arrays.worth[:, RANK]))
-    hot = WARM if initial is not None else PUNCTUAL if _ruins(numbered) == PUNCTUAL_RUINS else HOT
-    iterations = _search(numbered, found, stop if stop is not None else Seconds(1.0), hot, began, clock)
+    heats = (WARM, COLD) if initial is not None else _heats(numbered)
+    iterations = _search(numbered, found, stop if stop is not None else Seconds(1.0), heats, began, clock)
     annealing.finish(found)
     rows = [found.best[k, : found.best_size[k]].tolist() for k in range(len(problem.crews))]
     return write_down(problem, numbered, rows, iterations=iterations)
@@ -104,7 +104,7 @@ def _search(
     numbered: Numbered,
     found: state.State,
     stop: Stopping,
-    hot: float,
+    heats: tuple[float, float],
     began: float,
     clock: Callable[[], float],
 ) -> int:
@@ -113,9 +113,9 @@ def _search(
     if scale <= 0.0:
         scale = 1.0
     iterations, batch, part = 0, 64, 64
-    ruins = _ruins(numbered)
+    ruins, (hot, cold) = _ruins(numbered), heats
     while (share := stop.share(iterations=iterations, seconds=clock() - began)) < 1.0:
-        heat = scale * hot * (COLD / hot) ** share
+        heat = scale * hot * (cold / hot) ** share
         before, until = clock(), iterations + batch
         while iterations < until and stop.share(iterations=iterations, seconds=clock() - began) < 1.0:
             part, begun = min(part, until - iterations), clock()
@@ -148,6 +148,11 @@ def _ruins(numbered: Numbered) -> float:
     if _judged_whole(numbered) or any(job.due is not None for job in numbered.jobs):
         return HARD_RUINS
     return PUNCTUAL_RUINS
+
+
+def _heats(numbered: Numbered) -> tuple[float, float]:
+    """Return the heat at the start and at the end of a search from the list schedule."""
+    return (PUNCTUAL_HOT, PUNCTUAL_COLD) if _ruins(numbered) == PUNCTUAL_RUINS else (HOT, COLD)
 
 
 def _judged_whole(numbered: Numbered) -> bool:
