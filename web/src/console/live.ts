@@ -12,8 +12,10 @@ import type { ZoneFeatures } from "./zones";
 
 /** Moves are shown once in so long. */
 const MOVES_MS = 1000;
-/** What has happened is on the screen within a second of its commit: it waits no longer than this, and for no moves. */
+/** What has happened waits for no moves: within a second of its commit it is on the screen. */
 const EVENTS_MS = 600;
+/** With more orders and crews than this, drawing them is the work: everything once a second. */
+const CROWD = 1000;
 
 export interface Live {
   readonly city: City;
@@ -64,7 +66,8 @@ export function liveCity(token: string): Live {
   const gatherMoves = () => showAt(shownAt + MOVES_MS);
   const gatherEvents = () => {
     heard = true;
-    showAt(eventsShownAt + EVENTS_MS);
+    const isCrowd = city.orders.size + city.crews.size > CROWD;
+    showAt(eventsShownAt + (isCrowd ? MOVES_MS : EVENTS_MS));
   };
 
   async function readZones(): Promise<void> {
