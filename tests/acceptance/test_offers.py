@@ -244,6 +244,23 @@ async def test_an_order_is_assigned_in_time_for_its_clock_however_long_the_polic
     assert seconds_until(assigned["order"]["clocks"]["arrival"]["due_at"]) > eta
 
 
+async def test_a_crew_with_work_in_hand_next_door_does_not_delay_the_assignment_of_an_idle_one(
+    make_city: MakeCity,
+) -> None:
+    city: City = await make_city({"mode": "first", "assign_after_s": 3600, "ring_s": [300, 400]})
+    lon, lat = centre(0)
+    busy_crew, busy = await city.working(at=(lon, lat), capacity=2)
+    at_hand = await city.report()
+    await city.override(at_hand["id"], "assign", crew=busy_crew.id)
+    await busy.progress(at_hand["id"], "arrived")
+    _, idle = await city.working(at=(lon + SIDE / 3, lat))
+    order = await city.report(severity=4, reported_at=_ago(900 - 75))
+    await busy.expect("offer", order=order["id"])
+    offer = await idle.expect("offer", order=order["id"])
+    assigned = await idle.expect("assigned", order=order["id"], within_s=9)
+    assert seconds_until(assigned["order"]["clocks"]["arrival"]["due_at"]) > offer["eta_s"]
+
+
 def _ago(seconds: float) -> str:
     return datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC).isoformat()
 
