@@ -11,10 +11,10 @@ plug-in that grabs in milliseconds gains nothing over the man next door.
 Promises: a cycle has at most one winner; nobody is told that he won before it is durable; a verdict never changes.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -23,6 +23,7 @@ from msgspec import Struct
 from crew_client.protocol import GrabReason, GrabResult, Location
 from dispatch import clocks
 from dispatch.city import City
+from dispatch.consequences import foresee
 from dispatch.crews import Crew, hours_on_shift, obstacles
 from dispatch.events import Event
 from dispatch.offers import everybody_answered, window_end
@@ -32,11 +33,17 @@ from dispatch.store.crews import GrabRow
 from geo import TravelTimes, distance_m
 
 if TYPE_CHECKING:
+    from crew_client.protocol import PublicOrder
     from dispatch.mirror import Own
     from dispatch.store import Tx
 
 BID: Literal["bid"] = "bid"
 NOBODY: Mapping[str, Crew] = {}
+
+
+def empty_handed(_: str) -> Iterable["PublicOrder"]:
+    """Return what a crew holds of which nothing is known: nothing."""
+    return ()
 
 
 class Ask(Struct, frozen=True):
@@ -89,7 +96,7 @@ class Judged(Struct, frozen=True):
 
 
 class Bid(Struct, frozen=True):
-    """A bid of a sealed window, with the arrival predicted for it when it came in."""
+    """A bid of a sealed window, with the arrival predicted for it when it came in, work at hand included."""
 
     crew: str
     message: str
@@ -212,12 +219,19 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
 
 
 async def judge_batch(
-    tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False, seen: Mapping[str, Crew] = NOBODY
+    tx: "Tx",
+    asks: Sequence[Ask],
+    city: City,
+    *,
+    fresh: bool = False,
+    seen: Mapping[str, Crew] = NOBODY,
+    held_by: Callable[[str], Iterable["PublicOrder"]] = empty_handed,
 ) -> Judged:
     """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once. Of several grabs of a `first` order the first in the batch wins.
-    `seen` are crews as the engine's memory has them: their newest fixes are there before they are written.
+    `seen` are crews as the engine's memory has them: their newest fixes are there before they are written. `held_by`
+    says what a crew holds, also by memory: a bid's arrival is predicted after what its crew would do first.
     `fresh` says that the messages are likely new: whether they are is then seen when their verdicts are written, and
     where one is not, `TryAgain` is raised and nothing was done. Ask again without it.
     """
@@ -243,8 +257,11 @@ async def judge_batch(
         verdict = ask.refused or judge(order, crew)
         eta = distance = None
         if verdict in ("won", BID) and order is not None and crew is not None:
-            eta, distance = arrival(order.location, crew.placed_as(seen.get(crew.id)), travel)
+            placed = crew.placed_as(seen.get(crew.id))
+            eta, distance = arrival(order.location, placed, travel)
             if verdict == BID:
+                if placed.load and eta is not None:
+                    eta = _after_work(order, placed, held_by(crew.id), city, tx.now) or eta
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
             elif order.state is State.OFFERED:
@@ -300,6 +317,19 @@ def arrival(place: Location | None, crew: Crew, travel: TravelTimes) -> tuple[fl
         return None, None
     eta = travel.seconds(at.lon, at.lat, place.lon, place.lat)
     return eta if isfinite(eta) else None, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
+
+
+def _after_work(order: Order, crew: Crew, held: Iterable["PublicOrder"], city: City, now: datetime) -> float | None:
+    """Return in how many seconds a crew is at the door after what it would do first; None where that has no place."""
+    service = city.forecasts.service
+    return foresee(
+        order.public(),
+        crew,
+        list(held),
+        travel=city.travel_at(now),
+        service_s=lambda each: service.of(each.category, each.severity).median_s,
+        now=now,
+    ).arrives_s
 
 
 async def close_window(tx: "Tx", order_id: str, *, city: City | None = None) -> bool:
@@ -359,7 +389,9 @@ async def _decide(tx: "Tx", order: Order, locked: Mapping[str, Crew]) -> Decisio
     assert order.offer is not None
     rows = await tx.crews.open_bids(order)
     crews: Mapping[str, Crew] = {**await tx.crews.find([row["crew_id"] for row in rows]), **locked}
-    bids = [Bid(row["crew_id"], row["message_id"], row["eta_s"] or 0.0, row["at"]) for row in rows]
+    bids = [
+        Bid(row["crew_id"], row["message_id"], inf if (eta := row["eta_s"]) is None else eta, row["at"]) for row in rows
+    ]
     return choose(order, bids, crews, tie_s=order.offer.tie_s, now=tx.now)
 
 
