@@ -8,11 +8,12 @@ import pytest
 
 from crew_client.protocol import Location
 from dispatch.crews import Crew
-from dispatch.grabs import Bid, Decision, choose, close_window, judge
+from dispatch.grabs import close_window
 from dispatch.orders import Order, State, Terms
 from dispatch.store import Tx
 from dispatch.store.crews import GrabRow
 from dispatch.store.memory import MemoryCity
+from dispatch.verdicts import Bid, Decision, choose, judge
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 PLACE = Location(126.6, 45.7)
