@@ -111,7 +111,7 @@ test-old-postgres:
 
 SEEDS_TEST := tests/simulation/test_seeds.py
 test-seeds:
-	@$(call in_one_piece,echo "Ten thousand seeds:"; nice -n 19 $(BIN)/pytest -n 2 $(SEEDS_TEST))
+	@$(call in_one_piece,echo "Ten thousand seeds:"; nice -n 10 $(BIN)/pytest -n 2 -o timeout=900 $(SEEDS_TEST))
 
 test-storm: test-most test-old-postgres
 	@echo "The storm: engines and PostgreSQL are killed under load, for a minute:"
