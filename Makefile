@@ -7,8 +7,8 @@
 # make lint   the first three alone       make lock   write the lock files anew       make clean
 # make web    the web apps, where they are older than web/       make screenshots   the pictures of docs/img
 .DEFAULT_GOAL := run
-.PHONY: run test test-most test-old-postgres soak storm planted fuzz lint lint-types lint-style lint-web lint-beside
-.PHONY: lock clean check-lock web screenshots test-packages
+.PHONY: run test test-packages test-most test-old-postgres test-seeds test-storm soak storm planted fuzz
+.PHONY: lint lint-types lint-style lint-web lock clean check-lock web screenshots
 SHELL := /bin/bash
 # Hundreds of processes are started here: without compiled files each would compile the whole project anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,39 +19,45 @@ RUN_STAMP := .venv/.installed
 TEST_STAMP := .venv/.installed-for-tests
 COMPILE_STAMP := .venv/.compiled
 # Run $(1), and show what it says in one piece when it has ended.
-in_one_piece = $(1) > .$@.log 2>&1; status=$$?; cat .$@.log; exit $$status
+in_one_piece = { $(1); } > .$@.log 2>&1; status=$$?; cat .$@.log; exit $$status
 
-run: $(RUN_STAMP) web
+run:
+	@tools/make-venv .venv
+	@$(MAKE) --no-print-directory -j2 $(RUN_STAMP) web
 	@exec $(BIN)/qiangdan demo --data-dir .demo-data
+
+# Without compiling: a tenth of what comes is ever imported, and what is, is compiled then.
+INSTALL := $(PIP) install --progress-bar on -q --no-compile --require-hashes
 
 $(RUN_STAMP): requirements.lock pyproject.toml
 	@tools/make-venv .venv
 	@echo "Installing what qiangdan needs (once; the next start is immediate) ..."
-	@$(PIP) install --progress-bar on -q --require-hashes -r requirements.lock
+	@$(INSTALL) -r requirements.lock
 	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
 	@touch $@
 
 $(TEST_STAMP): requirements-dev.lock pyproject.toml
 	@tools/make-venv .venv
 	@echo "Installing what the tests need ..."
-	@$(PIP) install --progress-bar on -q --require-hashes -r requirements-dev.lock
+	@$(INSTALL) -r requirements-dev.lock
 	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
 	@touch $@ $(RUN_STAMP)
 
-# Some 30 s of one core, kept on disk: otherwise the first plan would wait for it.
+# Some 40 s of one core, kept on disk: otherwise the first plan would wait for it.
 $(COMPILE_STAMP): $(TEST_STAMP)
-	@echo "Compiling the optimizer's search (once) ..."
 	@$(BIN)/python -m optimizer.search
 	@touch $@
 
 # With Node on the PATH, or else with one that comes as a Python package into a folder of its own.
-web: $(RUN_STAMP)
+# Needs nothing of what is installed here, so it is built meanwhile.
+web:
+	@tools/make-venv .venv
 	@$(BIN)/python -m dispatch.web_build --check || tools/build-web $(BIN)/python
 
 lint: $(TEST_STAMP) check-lock web
 	@$(MAKE) --no-print-directory --output-sync=target -j2 lint-types lint-style lint-web
 
-lint-types:
+lint-types: $(TEST_STAMP)
 	$(BIN)/mypy
 
 lint-style: $(TEST_STAMP)
@@ -59,7 +65,7 @@ lint-style: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-lint-web:
+lint-web: $(TEST_STAMP) web
 	@tools/check-web $(BIN)/python
 
 storm: MINUTES ?= 100
@@ -84,27 +90,32 @@ soak: JOBS ?= $(shell nproc)
 soak: $(TEST_STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
+# Each line has something for both cores. The seeds need nothing but a core: they take what the other tests leave idle.
 test: check-lock
 	@tools/make-venv .venv
-	@$(MAKE) --no-print-directory -j2 $(TEST_STAMP) test-packages
-	@$(MAKE) --no-print-directory -j3 $(COMPILE_STAMP) web lint-style
-	@$(MAKE) --no-print-directory -j2 test-most test-old-postgres
-	@echo "The storm: engines and PostgreSQL are killed under load, for a minute:"
-	$(BIN)/pytest tests/faults --ignore tests/faults/test_planted.py
+	@$(MAKE) --no-print-directory -j3 $(TEST_STAMP) test-packages web
+	@echo "Compiling the optimizer's search (once), and checking style, types and the web apps ..."
+	@$(MAKE) --no-print-directory --output-sync=target -j2 $(COMPILE_STAMP) lint-types lint-web lint-style
+	@$(MAKE) --no-print-directory -j3 test-seeds test-storm
 
 test-packages:
 	@tools/install-test-packages
 
 test-most:
-	@echo "Everything but the storm, four files at a time (much of it waits):"
-	$(BIN)/pytest -n 4 --dist loadscope --durations=10 --ignore tests/faults
+	@echo "Everything but the seeds and the storm, four files at a time (much of it waits):"
+	$(BIN)/pytest -n 4 --dist loadscope --durations=10 \
+		--ignore $(SEEDS_TEST) --ignore tests/faults/test_storm.py --ignore tests/faults/test_planted.py
 
-# Beside the others, as those wait a good deal: first the slow part of lint, then PostgreSQL 15.
-test-old-postgres: lint-beside
+test-old-postgres:
 	@$(call in_one_piece,tools/test-on-old-postgres $(BIN)/pytest)
 
-lint-beside:
-	@$(call in_one_piece,$(MAKE) --no-print-directory lint-types lint-web)
+SEEDS_TEST := tests/simulation/test_seeds.py
+test-seeds:
+	@$(call in_one_piece,echo "Ten thousand seeds:"; nice -n 10 $(BIN)/pytest -n 2 -o timeout=900 $(SEEDS_TEST))
+
+test-storm: test-most test-old-postgres
+	@echo "The storm: engines and PostgreSQL are killed under load, for a minute:"
+	$(BIN)/pytest tests/faults/test_storm.py
 
 # Universal: one file for every Python from 3.11 on and every platform. Hashes, and no host in it.
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes \
@@ -121,5 +132,5 @@ check-lock:
 		|| { echo "A package-lock.json names a registry: delete it and node_modules, and 'npm install' anew." >&2; exit 1; }
 
 clean:
-	rm -rf .venv .node build dist .test-old-postgres.log .lint-beside.log dispatch/http/site web/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .node build dist .test-*.log dispatch/http/site web/node_modules *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

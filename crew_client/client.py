@@ -201,7 +201,8 @@ class CrewClient:
     ) -> ProgressAck:
         """Say how the visit goes and wait until that is durable. `error` in the answer says why it was not taken.
 
-        `reason` belongs to `suspended`; `at` is the time on this device, now unless given.
+        `reason` belongs to `suspended` and pauses the clocks only with `evidence`, or after an arrival that was proved;
+        `at` is the time on this device, now unless given.
         """
         return await self._ask_progress(
             Progress(

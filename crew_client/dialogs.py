@@ -39,26 +39,37 @@ class EvidenceDialog(ModalScreen[Evidence | None]):
         )
 
 
-class SuspendDialog(ModalScreen[str | None]):
-    """Asks why an order must wait; a code of `SuspendReason`, or None when given up."""
+class SuspendDialog(ModalScreen[tuple[str, Evidence | None] | None]):
+    """Asks why an order must wait, then what was found; a code of `SuspendReason` and a note, or None when given up."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "返回"),
         *(Binding(str(number), f"choose('{code}')", show=False) for number, code in enumerate(SUSPEND_REASONS, 1)),
     ]
 
+    reason = ""
+
     def compose(self) -> ComposeResult:
-        """Lay out the reasons."""
+        """Lay out the reasons, and the note that is asked for next."""
         with Vertical(classes="dialog"):
             yield Label("挂起原因")
             yield OptionList(
                 *(Option(f"{n} {words}", id=code) for n, (code, words) in enumerate(SUSPEND_REASONS.items(), 1))
             )
+            yield Input(placeholder="写明情况时限才暂停,回车提交", max_length=4000, id="note", disabled=True)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Answer with the reason under the cursor."""
-        _ = self.dismiss(event.option.id)
+        """Take the reason under the cursor."""
+        self.action_choose(event.option.id or "")
 
     def action_choose(self, code: str) -> None:
-        """Answer with the reason of a number key."""
-        _ = self.dismiss(code)
+        """Take the reason of a number key, and go on to the note."""
+        self.reason = code
+        note = self.query_one("#note", Input)
+        note.disabled = False
+        note.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer."""
+        note = event.value.strip()
+        _ = self.dismiss((self.reason, Evidence(note=note) if note else None))

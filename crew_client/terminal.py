@@ -161,14 +161,16 @@ class CrewTerminal(App[None]):
         await self.push_screen(EvidenceDialog(), resolve)
 
     async def action_suspend(self) -> None:
-        """Ask for the reason, then let the order under the cursor wait."""
+        """Ask for the reason and what was found, then let the order under the cursor wait."""
         order_id = self._under_cursor("orders")
         if order_id is None:
             return
 
-        def suspend(reason: str | None) -> None:
-            if reason is not None:
-                self._start(order_id, self._progress(order_id, "suspended", reason=cast(SuspendReason, reason)))
+        def suspend(answer: tuple[str, Evidence | None] | None) -> None:
+            if answer is not None:
+                reason, evidence = answer
+                said = self._progress(order_id, "suspended", reason=cast(SuspendReason, reason), evidence=evidence)
+                self._start(order_id, said)
 
         await self.push_screen(SuspendDialog(), suspend)
 

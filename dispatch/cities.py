@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logger("cities")
 FIRST_CITY = "default"
 """The city made at the first start."""
+DEMO_CITY = "哈尔滨示范城"
+"""How that city is named where it is made for a demo."""
 
 
 def is_city_id(text: str) -> bool:
@@ -44,12 +46,18 @@ async def add_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, nam
         return await issue_token(conn, city_id, role=ADMIN, subject=FIRST_ADMIN)
 
 
-async def ensure_first_city(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Make the city `default` where there is none yet."""
+async def ensure_first_city(conn: "asyncpg.Connection[asyncpg.Record]", name: str = FIRST_CITY) -> None:
+    """Make the city `default` where there is none yet; one that is there keeps its name."""
     async with conn.transaction():
         await conn.execute("SELECT pg_advisory_xact_lock(hashtext('qiangdan.first_city'))")
         if await conn.fetchval(LOG["head"], FIRST_CITY) is None:
-            await _insert(conn, FIRST_CITY, FIRST_CITY)
+            await _insert(conn, FIRST_CITY, name)
+
+
+async def rename_city(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, name: str) -> None:
+    """Give a city another name; raise `NotFound`. Engines that run tell the old one until they are started again."""
+    if not await conn.fetchval(LOG["rename_city"], city_id, name):
+        raise NotFound(f"no city {city_id}")
 
 
 async def _insert(conn: "asyncpg.Connection[asyncpg.Record]", city_id: str, name: str) -> None:

@@ -20,6 +20,7 @@ from msgspec import Meta, Struct, field
 
 from dispatch import config_sources
 from dispatch.operator_errors import ConfigError
+from dispatch.pmtiles import whats_wrong_with
 from dispatch.policy import GrabPolicy
 from geo.travel_choice import TravelChoice
 
@@ -119,17 +120,33 @@ class PlannerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class BasemapSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the console's map is drawn on; without a `url` nothing but the zones, and no other host is asked.
+    """What the console's map is drawn on; without `url` or `file` nothing but the zones, and no other host is asked.
 
     `url` is a template of raster tiles with {z}, {x}, {y}, or ends in .pmtiles (raster, on a server that knows Range).
+    `file` is a PMTiles archive of raster tiles on this machine, which the engine serves.
     `datum` is the tiles': wgs84 (also CGCS2000, as Tianditu's), or gcj02 (Amap, Tencent), whose tiles are shifted.
     """
 
     url: Annotated[str, Meta(pattern=r"^(https?://[^\s'\";,]+|/[^\s'\";,]*)?$", max_length=1000)] = ""
+    file: Path | None = None
     attribution: Annotated[str, Meta(max_length=200)] = ""
-    datum: Literal["wgs84", "gcj02"] = "wgs84"
+    datum: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
     max_zoom: Annotated[int, Meta(ge=1, le=22)] = 18
     tile_size: Literal[256, 512] = 256
+
+    def __post_init__(self) -> None:
+        if self.url and self.file:
+            raise ValueError("basemap.url and basemap.file are both given, and a map has one ground: leave one out")
+        if self.datum == "bd09":
+            raise ValueError(
+                "basemap.datum cannot be bd09, since Baidu cuts its tiles by a scheme of its own: "
+                "take Tianditu's (wgs84), or Amap's or Tencent's (gcj02)"
+            )
+        if self.datum != "wgs84" and (self.file or urlsplit(self.url).path.endswith(".pmtiles")):
+            raise ValueError(
+                "basemap.datum must be wgs84 for a PMTiles archive, which is drawn as it stands: "
+                "give tiles of another datum as a template with {z}, {x}, {y}"
+            )
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -230,6 +247,8 @@ def load_settings(
         path = getattr(settings.travel, name)
         if path is not None and not path.exists():
             raise ConfigError(f"The setting travel.{name} names {path}, and nothing is there: name the map's file.")
+    if settings.basemap.file and (wrong := whats_wrong_with(settings.basemap.file)):
+        raise ConfigError(f"The setting basemap.file is not right: {wrong}.")
     return settings
 
 

@@ -11,30 +11,25 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 from ulid import ULID
 
 from dispatch import forecasts, garbage
 from dispatch.access import Identity, identify
 from dispatch.bus import Hint, make_bus
-from dispatch.cities import load_city, open_travel
+from dispatch.cities import open_travel
+from dispatch.city_desk import CityDesk
 from dispatch.crew_commands import CrewCommands
 from dispatch.database_time import DatabaseClock
 from dispatch.errors import DispatchError, NotFound, Unavailable
-from dispatch.events import Logged
-from dispatch.grab_desk import GrabDesk
 from dispatch.http.app import make_app
 from dispatch.http.reader import SocketProtocol
 from dispatch.hub import Hub
 from dispatch.logs import logger
 from dispatch.metrics import Metrics
-from dispatch.mirror import Mirror, OrderData
 from dispatch.positions import Positions
-from dispatch.relay import Relay, load_mirror
 from dispatch.store import Database, Tx
 from dispatch.store.tx import LOG
 from geo.travel_fallback import PromptTravel
@@ -47,18 +42,6 @@ TOKEN_TTL = timedelta(seconds=60)
 log = logger("engine")
 
 
-class CityDesk:
-    """What an engine keeps running for one city."""
-
-    def __init__(self, mirror: Mirror, relay: Relay, grabs: GrabDesk) -> None:
-        self.mirror = mirror
-        self.relay = relay
-        self.grabs = grabs
-        self.look = asyncio.Event()
-        self.tasks: list[asyncio.Task[None]] = []
-        self.forecasts_of: datetime | None = None
-
-
 class Engine:
     """Everything of one engine process, and how the parts know each other."""
 
@@ -66,8 +49,6 @@ class Engine:
         self.settings = settings
         self.name = str(ULID())
         self.metrics = Metrics("engine", self.name)
-        self._counter_of = cache(self.metrics.events.labels)
-        self._told_at: datetime | None = None
         self.db = Database(database_url, size=10, on_commit=self._committed)
         self.travel = open_travel(settings, tally=self.metrics.count_travel)
         self.hub = Hub()
@@ -150,91 +131,8 @@ class Engine:
         async with self._opening.setdefault(city_id, asyncio.Lock()):
             if city_id in self.desks:
                 return self.desks[city_id]
-            mirror, histories = await load_mirror(self.db, city_id, self.settings, self.travel)
-            self.hub.histories[city_id] = histories
-            relay = Relay(
-                self.db,
-                mirror,
-                self.hub,
-                on_zones=lambda: self._reload_zones(mirror),
-                on_event=lambda event, data: self._told(mirror, event, data),
-            )
-            grabs = GrabDesk(
-                self.db,
-                mirror,
-                self.metrics,
-                on_complete=lambda order: self.later(self.crews.close_window(city_id, order)),
-                on_own=relay.hear,
-            )
-            desk = CityDesk(mirror, relay, grabs)
-            desk.tasks = [
-                asyncio.create_task(self._read(desk), name=f"read {city_id}"),
-                asyncio.create_task(grabs.run(), name=f"grabs {city_id}"),
-            ]
-            self.desks[city_id] = desk
-            log.info("city opened", city=city_id, seq=mirror.seq, orders=len(mirror.orders), crews=len(mirror.crews))
+            desk = self.desks[city_id] = await CityDesk.open(self, city_id)
             return desk
-
-    async def _reload_forecasts(self, mirror: Mirror) -> None:
-        async with self.db.connection() as conn:
-            learned = await forecasts.load(conn, mirror.city.id)
-        mirror.city = msgspec.structs.replace(mirror.city, forecasts=learned)
-
-    async def _reload_zones(self, mirror: Mirror) -> None:
-        async with self.db.connection() as conn:
-            mirror.city = await load_city(conn, mirror.city.id, self.settings, self.travel)
-
-    async def _read(self, desk: CityDesk) -> None:
-        """Follow a city's log: at every hint, and where the poll finds more in it than is told here."""
-        city = desk.mirror.city.id
-        while True:
-            await desk.look.wait()
-            desk.look.clear()
-            try:
-                await desk.relay.catch_up()
-                self.metrics.reader_seq.labels(city).set(desk.mirror.seq)
-            except Unavailable:
-                await asyncio.sleep(0.2)
-            except AssertionError:
-                log.exception("the mirror does not follow the log; loading it anew", city=city)
-                await self._reload(desk)
-            except Exception:
-                log.exception("reading failed", city=city)
-                await asyncio.sleep(0.5)
-
-    async def _reload(self, desk: CityDesk) -> None:
-        """Throw a city's mirror away; its sockets are closed, and come back to the new one."""
-        city = desk.mirror.city.id
-        for line in [*self.hub.crews[city].values(), *self.hub.consoles[city]]:
-            line.close(1012, "resume")
-        self.desks.pop(city, None)
-        for task in desk.tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
-        asyncio.current_task().cancel()  # type: ignore[union-attr]
-
-    def _told(self, mirror: Mirror, event: Logged, data: OrderData | None) -> None:
-        """Count an event that was told; let a crew with room again see what is open."""
-        self._counter_of(event.kind).inc()
-        if event.at != self._told_at:  # the events of one commit are of one age
-            self._told_at = event.at
-            self.metrics.reader_age.observe(max((self.now() - event.at).total_seconds(), 0))
-        if data is not None and data.offered is not None:
-            self.metrics.offers.inc(len(data.offered.crews))
-        if event.kind in ("clock.at_risk", "clock.breached"):
-            self.metrics.alarms.labels(event.kind.removeprefix("clock."), "any").inc()
-        if event.kind == "crew.signed_out" and event.crew is not None:
-            self.sign_out(mirror.city.id, event.crew)
-        if event.kind == "user.signed_out":
-            self.sign_out(mirror.city.id, msgspec.json.decode(event.data)["user"])
-        freed = {data.lost.crew} if data is not None and data.lost is not None else set()
-        if event.kind in ("order.resolved", "order.suspended") and event.crew is not None:
-            freed.add(event.crew)
-        if event.kind == "crew.changed" and event.crew is not None:
-            freed.add(event.crew)  # it may be offered what it was not before
-        for crew in freed:
-            if crew in self.hub.crews[mirror.city.id]:
-                self.crews.join_open_later(mirror.city.id, crew)
 
     def sign_out(self, city: str, subject: str) -> None:
         """Forget the tokens of a crew or user and close the sockets: who still has a good one comes back."""
@@ -252,14 +150,14 @@ class Engine:
     def _committed(self, city_id: str) -> None:
         desk = self.desks.get(city_id)
         if desk is not None:
-            desk.look.set()
+            desk.look()
         self.bus.changed(city_id)
 
     def _heard(self, hint: Hint) -> None:
         for city in hint.cities:
             desk = self.desks.get(city)
             if desk is not None:
-                desk.look.set()
+                desk.look()
         for city, crew, session in hint.sessions:
             ours = self.sessions.get((city, crew), "")
             if session > ours:
@@ -300,17 +198,8 @@ class Engine:
             learned = {row["city_id"]: row["computed_at"] for row in await conn.fetch(forecasts.FORECASTS["newest"])}
             await self._set_clock(conn)
         for row in heads:
-            desk = self.desks.get(row["city_id"])
-            if desk is not None and learned.get(row["city_id"]) != desk.forecasts_of:
-                await self._reload_forecasts(desk.mirror)
-                desk.forecasts_of = learned.get(row["city_id"])
-            if desk is None:
-                await self.desk(row["city_id"])
-            else:
-                lag = row["last_seq"] - desk.mirror.seq
-                self.metrics.reader_lag.labels(row["city_id"]).set(max(lag, 0))
-                if lag > 0 or desk.relay.behind:
-                    desk.look.set()
+            city = row["city_id"]
+            await (await self.desk(city)).compare(head=row["last_seq"], learned=learned.get(city))
         await self.crews.hear_others()
 
     async def _flush(self) -> None:

@@ -13,10 +13,10 @@ verdict by its message id. Nobody hears anything false in between; he waits.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
-from crew_client.protocol import GrabReason, GrabResult
+from crew_client.protocol import GrabReason, GrabResult, PublicOrder
 from dispatch.claims import Sight, claim_batch, sight
 from dispatch.errors import Unavailable
 from dispatch.grabs import Acked, Answer, Ask, Judged, complete, judge_batch
@@ -162,7 +162,7 @@ class GrabDesk:
             first, fresh = fresh, False
             if first and sights:
                 return await claim_batch(tx, asks, sights, city)
-            return await judge_batch(tx, asks, city, fresh=first, seen=self._mirror.crews)
+            return await judge_batch(tx, asks, city, fresh=first, seen=self._mirror.crews, held_by=self._held_by)
 
         while True:
             begun = perf_counter()
@@ -202,6 +202,9 @@ class GrabDesk:
             self._forget_taken()
         for complete_order in complete(judged.answers):
             self._on_complete(complete_order)
+
+    def _held_by(self, crew: str) -> Iterator[PublicOrder]:
+        return (live.order for live in self._mirror.held_orders(crew))
 
     def _sights(self, asks: list[Ask]) -> dict[str, Sight] | None:
         """Return what memory shows of the orders that are asked for, None where one must be judged under locks."""

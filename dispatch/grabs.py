@@ -1,21 +1,20 @@
 """Step 4: who gets it. Grabs are judged in batches, under row locks, and committed together with their answers.
 
-A batch is one transaction: lock the crews, lock the orders, judge each grab by `judge` (pure), write the winners by
+A batch is one transaction: lock the crews, lock the orders, judge each grab by `verdicts.judge`, write the winners by
 a condition on state and version, keep every verdict under the crew's own message id, append the events. So the same
 message gets the same verdict on any socket, any worker, and after a crash: the answer is committed with the claim.
 
 In mode `first` the first grab judged wins. In mode `sealed` a grab is a bid; when the window closes, or as soon as
-everybody who may grab the order has answered, `choose` (pure) takes the earliest predicted arrival, so that a
+everybody who may grab the order has answered, `verdicts.choose` takes the earliest predicted arrival, so that a
 plug-in that grabs in milliseconds gains nothing over the man next door.
 
 Promises: a cycle has at most one winner; nobody is told that he won before it is durable; a verdict never changes.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -23,20 +22,27 @@ from msgspec import Struct
 from crew_client.protocol import GrabReason, GrabResult, Location
 from dispatch import clocks
 from dispatch.city import City
-from dispatch.crews import Crew, hours_on_shift, obstacles
+from dispatch.consequences import foresee
+from dispatch.crews import Crew
 from dispatch.events import Event
 from dispatch.offers import everybody_answered, window_end
-from dispatch.orders import WITH_CREW, Order, State, Terms
+from dispatch.orders import Order, State, Terms
 from dispatch.store import TryAgain, Win
 from dispatch.store.crews import GrabRow
+from dispatch.verdicts import BID, Bid, Decision, choose, judge
 from geo import TravelTimes, distance_m
 
 if TYPE_CHECKING:
+    from crew_client.protocol import PublicOrder
     from dispatch.mirror import Own
     from dispatch.store import Tx
 
-BID: Literal["bid"] = "bid"
 NOBODY: Mapping[str, Crew] = {}
+
+
+def empty_handed(_: str) -> Iterable["PublicOrder"]:
+    """Return what a crew holds of which nothing is known: nothing."""
+    return ()
 
 
 class Ask(Struct, frozen=True):
@@ -88,118 +94,6 @@ class Judged(Struct, frozen=True):
     own: "Sequence[Own]" = ()
 
 
-class Bid(Struct, frozen=True):
-    """A bid of a sealed window, with the arrival predicted for it when it came in."""
-
-    crew: str
-    message: str
-    eta_s: float
-    at: datetime
-
-
-class Ranked(Struct, frozen=True):
-    """A bidder as the winner rule saw him; `tie` says that he was near the earliest arrival."""
-
-    crew: str
-    eta_s: float
-    score: float
-    orders_per_hour: float
-    tie: bool
-
-
-class Decision(Struct, frozen=True):
-    """Who won a sealed window and why.
-
-    `reason`: `only_bid`, `earliest_arrival`, `near_tie_score`, `near_tie_fewer_orders`, `near_tie_arrival` or
-    `near_tie_lot`; `unfit` has the verdict of bidders who could no longer take the order when the window closed.
-    """
-
-    winner: str | None
-    reason: str
-    ranking: tuple[Ranked, ...]
-    unfit: Mapping[str, GrabReason]
-
-
-def judge(order: Order | None, crew: Crew | None) -> GrabReason | Literal["bid"]:
-    """Return the verdict on one grab of an order by a crew, both as they stand under lock.
-
-    `won` and `bid` say that the crew may have it, in mode `first` and `sealed`.
-    """
-    if order is None or crew is None:
-        return "unknown_order"
-    if order.state is not State.OFFERED or order.offer is None:
-        # Whom a dispatcher gave it was told so; he may have taken it from the one who won this cycle.
-        if order.crew == crew.id and order.state in WITH_CREW and order.claimed_by != "dispatcher":
-            return "won"
-        return "taken" if order.crew is not None else "closed"
-    reasons = obstacles(order, crew, zones=order.offer.zones, excluded=order.excluded)
-    if reasons:
-        return unfit_reason(reasons)
-    return "won" if order.offer.mode == "first" else BID
-
-
-def unfit_reason(reasons: Sequence[str]) -> GrabReason:
-    """Return the wire's word for the obstacles of `crews.obstacles`."""
-    if "off_shift" in reasons:
-        return "off_shift"
-    return "at_capacity" if "at_capacity" in reasons else "not_eligible"
-
-
-def choose(order: Order, bids: Sequence[Bid], crews: Mapping[str, Crew], *, tie_s: float, now: datetime) -> Decision:
-    """Choose the winner of a sealed window.
-
-    The earliest predicted arrival wins. Those within `tie_s` of it are a near tie, which goes to the better service
-    score, then to whom fewer orders fell per hour on shift, then to the earlier arrival, then to a lot drawn from the
-    ids, so that the same bids give the same winner everywhere. A crew's first bid counts.
-    """
-    assert order.offer is not None
-    unfit: dict[str, GrabReason] = {}
-    first: dict[str, Bid] = {}
-    for bid in bids:
-        crew = crews.get(bid.crew)
-        reasons = obstacles(order, crew, zones=order.offer.zones, excluded=order.excluded) if crew else ("gone",)
-        if reasons:
-            unfit[bid.crew] = unfit_reason(reasons)
-        else:
-            first.setdefault(bid.crew, bid)
-    if not first:
-        return Decision(None, "no_fit_bid", (), unfit)
-    earliest = min(bid.eta_s for bid in first.values())
-    field = [
-        Ranked(
-            crew=bid.crew,
-            eta_s=bid.eta_s,
-            score=crews[bid.crew].score,
-            orders_per_hour=round(crews[bid.crew].taken / hours_on_shift(crews[bid.crew], now), 3),
-            tie=bid.eta_s <= earliest + tie_s,
-        )
-        for bid in first.values()
-    ]
-    lots = {entry.crew: sha256(f"{order.id}/{order.cycle}/{entry.crew}".encode()).hexdigest() for entry in field}
-    field.sort(
-        key=lambda r: (
-            not r.tie,
-            *((-r.score, r.orders_per_hour, r.eta_s) if r.tie else (r.eta_s, -r.score, r.orders_per_hour)),
-            lots[r.crew],
-        )
-    )
-    return Decision(field[0].crew, _why(field), tuple(field), unfit)
-
-
-def _why(field: Sequence[Ranked]) -> str:
-    best = field[0]
-    if len(field) == 1:
-        return "only_bid"
-    second = field[1]
-    if not second.tie:
-        return "earliest_arrival"
-    if best.score != second.score:
-        return "near_tie_score"
-    if best.orders_per_hour != second.orders_per_hour:
-        return "near_tie_fewer_orders"
-    return "near_tie_arrival" if best.eta_s != second.eta_s else "near_tie_lot"
-
-
 def claimed(order: Order, crew_id: str, now: datetime) -> Order:
     """Return the order as the crew that grabbed it holds it."""
     return order.changed(
@@ -212,12 +106,19 @@ def claimed(order: Order, crew_id: str, now: datetime) -> Order:
 
 
 async def judge_batch(
-    tx: "Tx", asks: Sequence[Ask], city: City, *, fresh: bool = False, seen: Mapping[str, Crew] = NOBODY
+    tx: "Tx",
+    asks: Sequence[Ask],
+    city: City,
+    *,
+    fresh: bool = False,
+    seen: Mapping[str, Crew] = NOBODY,
+    held_by: Callable[[str], Iterable["PublicOrder"]] = empty_handed,
 ) -> Judged:
     """Judge grabs together; the answers stand in the order of the asks.
 
     In one batch each crew asks at most once. Of several grabs of a `first` order the first in the batch wins.
-    `seen` are crews as the engine's memory has them: their newest fixes are there before they are written.
+    `seen` are crews as the engine's memory has them: their newest fixes are there before they are written. `held_by`
+    says what a crew holds, also by memory: a bid's arrival is predicted after what its crew would do first.
     `fresh` says that the messages are likely new: whether they are is then seen when their verdicts are written, and
     where one is not, `TryAgain` is raised and nothing was done. Ask again without it.
     """
@@ -243,8 +144,11 @@ async def judge_batch(
         verdict = ask.refused or judge(order, crew)
         eta = distance = None
         if verdict in ("won", BID) and order is not None and crew is not None:
-            eta, distance = arrival(order.location, crew.placed_as(seen.get(crew.id)), travel)
+            placed = crew.placed_as(seen.get(crew.id))
+            eta, distance = arrival(order.location, placed, travel)
             if verdict == BID:
+                if placed.load and eta is not None:
+                    eta = _after_work(order, placed, held_by(crew.id), city, tx.now) or eta
                 bid_for[order.id] = order
                 answers[key] = Acked(ask.message, ask.order, window_end(order.offer, tx.now))  # type: ignore[arg-type]
             elif order.state is State.OFFERED:
@@ -300,6 +204,19 @@ def arrival(place: Location | None, crew: Crew, travel: TravelTimes) -> tuple[fl
         return None, None
     eta = travel.seconds(at.lon, at.lat, place.lon, place.lat)
     return eta if isfinite(eta) else None, round(distance_m(at.lon, at.lat, place.lon, place.lat), 1)
+
+
+def _after_work(order: Order, crew: Crew, held: Iterable["PublicOrder"], city: City, now: datetime) -> float | None:
+    """Return in how many seconds a crew is at the door after what it would do first; None where that has no place."""
+    service = city.forecasts.service
+    return foresee(
+        order.public(),
+        crew,
+        list(held),
+        travel=city.travel_at(now),
+        service_s=lambda each: service.of(each.category, each.severity).median_s,
+        now=now,
+    ).arrives_s
 
 
 async def close_window(tx: "Tx", order_id: str, *, city: City | None = None) -> bool:
@@ -359,7 +276,9 @@ async def _decide(tx: "Tx", order: Order, locked: Mapping[str, Crew]) -> Decisio
     assert order.offer is not None
     rows = await tx.crews.open_bids(order)
     crews: Mapping[str, Crew] = {**await tx.crews.find([row["crew_id"] for row in rows]), **locked}
-    bids = [Bid(row["crew_id"], row["message_id"], row["eta_s"] or 0.0, row["at"]) for row in rows]
+    bids = [
+        Bid(row["crew_id"], row["message_id"], inf if (eta := row["eta_s"]) is None else eta, row["at"]) for row in rows
+    ]
     return choose(order, bids, crews, tie_s=order.offer.tie_s, now=tx.now)
 
 

@@ -111,7 +111,10 @@ def opened(
     due_at = _arrival_due(order)
     travel = city.travel_at(now)
     etas = arrivals(order.location, crews, travel)
-    best_s = _best_eta_s(order, crews, etas)
+    idle_s, nearest_s = _best_etas_s(order, crews, etas)
+    in_time = idle_s is not None and (due_at is None or now + timedelta(seconds=idle_s) <= due_at)
+    # Who knows when one with work in hand is free: he is counted on only where no idle crew can be there in time.
+    best_s = idle_s if in_time else nearest_s
     assign_at = machine_takes_over(
         policy,
         now,
@@ -136,7 +139,7 @@ def opened(
     )
     first = circle(order, terms, crews, city, now=now, etas=etas)
     theirs = [each.eta_s for each in first if each.eta_s is not None]
-    if policy.leave_to_grabs == "when_safe" and not safe_to_grab(theirs, best_eta_s=best_s):
+    if policy.leave_to_grabs == "when_safe" and not safe_to_grab(theirs, best_eta_s=nearest_s):
         order = msgspec.structs.replace(order, offer=msgspec.structs.replace(terms, assign_at=now))
     return order, first
 
@@ -160,16 +163,14 @@ def opened_without(
     return opened(free, crews, city, now=now, excluded=excluded)
 
 
-def _best_eta_s(order: Order, crews: Iterable[Crew], etas: Mapping[str, float]) -> float | None:
-    """Return in how many seconds the nearest crew that may take the order is there, whatever its zone."""
-    return min(
-        (
-            etas[crew.id]
-            for crew in crews
-            if crew.id in etas and not obstacles(order, crew, zones=None, excluded=order.excluded)
-        ),
-        default=None,
-    )
+def _best_etas_s(order: Order, crews: Iterable[Crew], etas: Mapping[str, float]) -> tuple[float | None, float | None]:
+    """Return in how many seconds the nearest idle crew that may take the order is there, and the nearest of all."""
+    fit = [
+        (crew.load, etas[crew.id])
+        for crew in crews
+        if crew.id in etas and not obstacles(order, crew, zones=None, excluded=order.excluded)
+    ]
+    return min((eta for load, eta in fit if not load), default=None), min((eta for _, eta in fit), default=None)
 
 
 def offered(order: Order, to: Collection[Candidate]) -> dict[str, Any]:

@@ -212,14 +212,14 @@ async def prepare_database(settings: Settings) -> str:
     Raises `OperatorError` for a database that cannot be used.
     """
     from dispatch.access import ensure_admin_token
-    from dispatch.cities import FIRST_CITY, ensure_first_city
+    from dispatch.cities import DEMO_CITY, FIRST_CITY, ensure_first_city
 
     assert settings.database_url is not None
     async with connected(settings.database_url) as connection:
         await check_durability(connection)
         for migration in await migrate(connection):
             log.info("migrated", version=migration.version, migration=migration.name)
-        await ensure_first_city(connection)
+        await ensure_first_city(connection, DEMO_CITY if settings.demo else FIRST_CITY)
         token = settings.admin_token or kept_admin_token(settings.data_dir)
         await ensure_admin_token(connection, FIRST_CITY, token)
     return token

@@ -2,7 +2,8 @@
 
 Arrival needs place and time: two fixes within `NEAR_M` of the place, received at least `DWELL` apart, or a
 dispatcher's word; without them it is taken all the same, and flagged `unverified`. The phone's time is kept beside
-the server's and trusted for nothing. A suspension with a listed reason pauses the clocks; without one they go on.
+the server's and trusted for nothing. A suspension pauses the clocks for a listed reason with evidence: something
+measured, written or photographed, or an arrival that was proved. Without either they go on.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from crew_client.protocol import HandBack, Location, Progress, ProgressAck
+from crew_client.protocol import Evidence, HandBack, Location, Progress, ProgressAck
 from dispatch import clocks, offers
 from dispatch.city import City
 from dispatch.crews import Crew
@@ -27,6 +28,12 @@ DWELL = timedelta(seconds=5)
 JITTER = timedelta(milliseconds=500)
 """How much later than its successor a fix may have travelled to us."""
 TRACK = timedelta(minutes=15)
+REASONS_IN_WORDS = {
+    "resident_absent": ("resident_absent", "不在家", "not at home"),
+    "waiting_part": ("waiting_part", "等配件", "waiting for a part"),
+    "waiting_utility": ("waiting_utility", "等其他单位", "waiting for another utility"),
+}
+"""What names a listed reason in the note of a phone that knows no `reason`: the public contract has none."""
 
 
 def at_the_door(place: Location | None, fixes: Iterable[Mapping[str, Any]]) -> bool:
@@ -47,6 +54,27 @@ def at_the_door(place: Location | None, fixes: Iterable[Mapping[str, Any]]) -> b
         elif fix["received_at"] - since >= DWELL - JITTER:
             stayed = True
     return stayed
+
+
+def listed_reason(word: Progress) -> str | None:
+    """Return the listed reason of a suspension: its `reason`, else the one that its note names, None for none."""
+    if word.reason is not None or word.evidence is None or word.evidence.note is None:
+        return word.reason
+    note = word.evidence.note.casefold()
+    named = [reason for reason, phrases in REASONS_IN_WORDS.items() if any(phrase in note for phrase in phrases)]
+    return named[0] if len(named) == 1 else None
+
+
+def shows_something(evidence: Evidence | None) -> bool:
+    """Return whether anything was measured, written or photographed."""
+    if evidence is None:
+        return False
+    written = (evidence.note, evidence.photo)
+    return evidence.temperature_c is not None or any(text is not None and bool(text.strip()) for text in written)
+
+
+def _was_proved(order: Order) -> bool:
+    return order.state is State.ARRIVED and not order.unverified
 
 
 async def report_progress(tx: "Tx", crew_id: str, word: Progress, *, city: City) -> ProgressAck:
@@ -103,10 +131,11 @@ async def _moved(tx: "Tx", crew: Crew, order: Order, word: Progress, city: City)
     to = State(word.to)
     running = clocks.resume(order.clocks, tx.now) if order.state is State.SUSPENDED else order.clocks
     if to is State.SUSPENDED:
-        if word.reason is None:
-            return order.changed(state=to), {"reason": None, "clocks_paused": False}
-        return order.changed(state=to, clocks=clocks.pause(running, tx.now, word.reason)), {
-            "reason": word.reason,
+        reason = listed_reason(word)
+        if reason is None or not (shows_something(word.evidence) or _was_proved(order)):
+            return order.changed(state=to), {"reason": reason, "clocks_paused": False}
+        return order.changed(state=to, clocks=clocks.pause(running, tx.now, reason)), {
+            "reason": reason,
             "clocks_paused": True,
         }
     if to is State.ARRIVED:

@@ -1,7 +1,8 @@
 """What do zones leave out between them? Step three of `parse_zones`; gaps are warnings.
 
 A gap is a place that zones enclose and none of them serves, or a strip between zones, narrower than `STRIP_M`, that is
-open to the outside: borders meant to be one and drawn twice.
+open to the outside: a border drawn twice, a street or a row of houses that nobody thought of. Zones that lie further
+apart are meant to: a river is between them, or another company's district.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from geo.areas import M_PER_DEGREE, area_text, measure, place_inside, plane
 from geo.geojson import MAX_PROBLEMS
 from geo.zone_map import Zone, ZoneProblem
 
-STRIP_M = 10.0
+STRIP_M = 250.0
 """An open strip between zones is a gap if it is narrower than this."""
 _TOUCH_M = 0.5
 

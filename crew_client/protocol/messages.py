@@ -168,7 +168,11 @@ class Evidence(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True, tag="progress"):
-    """How the visit goes, with the phone's time in `at`. `reason` only for `suspended`: it pauses the clocks."""
+    """How the visit goes, with the phone's time in `at`. `reason` only for `suspended`.
+
+    It pauses the clocks where something was found (`evidence`), or the arrival was proved. A phone without `reason` may
+    name a listed one in its note.
+    """
 
     id: MessageId
     order: OrderId

@@ -93,6 +93,8 @@ def _tell(error: Exception) -> int:
     status = 1
     if isinstance(error, click.ClickException):
         sentence, status = error.format_message(), error.exit_code
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the whole help
+            sentence = "Missing command."
         if isinstance(error, click.UsageError) and error.ctx is not None:
             sentence = f"{sentence.rstrip('.')}: see '{error.ctx.command_path} --help'."
     elif isinstance(error, OperatorError):

@@ -123,7 +123,7 @@ async def _check(connection: "Connection", whose: Bearer) -> None:
 
 @click.group()
 def city() -> None:
-    """Cities, the tenants of one database: `add`, `list`."""
+    """Cities, the tenants of one database: `add`, `rename`, `list`."""
 
 
 @city.command("add")
@@ -151,6 +151,29 @@ def add(settings: Settings, *, city_id: str, name: str) -> None:
         raise click.UsageError(f"{city_id!r} is no id of a city: give 1 to 64 letters, digits, - or _, as in harbin-2.")
     with database_of(settings) as url:
         click.echo(asyncio.run(work(url)))
+
+
+@city.command("rename")
+@click.argument("city_id", metavar="ID")
+@click.argument("name")
+@with_settings()
+def rename(settings: Settings, *, city_id: str, name: str) -> None:
+    """Name a city, such as `default`. Engines that run show it after their next start."""
+
+    async def work(url: str) -> None:
+        from dispatch.cities import rename_city
+        from dispatch.errors import NotFound
+
+        async with connection_to(url) as connection:
+            try:
+                await rename_city(connection, city_id, name)
+            except NotFound:
+                raise OperatorError(f"There is no city {city_id}: see 'qiangdan city list'.") from None
+
+    if not name.strip():
+        raise click.UsageError("The name is empty: give one that people know the city by.")
+    with database_of(settings) as url:
+        asyncio.run(work(url))
 
 
 @city.command("list")

@@ -32,7 +32,7 @@ from dispatch.store.crews import Fix
 from geo import to_wgs84
 
 if TYPE_CHECKING:
-    from dispatch.engine import CityDesk
+    from dispatch.city_desk import CityDesk
 
 RETRY_S = 0.5
 log = logger("crew")

@@ -12,13 +12,13 @@ from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Struct
 from sanic import HTTPResponse, Request
 from sanic.response import json, raw
 
 from dispatch import web_build
 from dispatch.errors import Unavailable
+from dispatch.http.basemap import mount_basemap
 from dispatch.http.routing import LOOK, App, problem
 from dispatch.logs import logger
 
@@ -97,10 +97,7 @@ def mount_pages(app: App, engine: "Engine") -> None:
             name = "file_" + re.sub(r"\W", "_", path[1:])
             app.add_route(_shower(asset, origins), path, methods=LOOK, name=name)
 
-    @app.route("/basemap.json", methods=LOOK)
-    async def basemap_json(_request: Request) -> HTTPResponse:
-        """Give what the map is drawn on; 204 where that is nothing."""
-        return json(msgspec.to_builtins(basemap)) if basemap.url else HTTPResponse(status=204)
+    mount_basemap(app, basemap)
 
     @app.route("/demo.json", methods=LOOK)
     async def demo(_request: Request) -> HTTPResponse:

@@ -298,7 +298,14 @@ class Lives:
         self._locate(technician)
         ask = Ask(technician.id, technician.message(), order_id)
         technician.bids.add(order_id)
-        judged = self.engine.do(lambda tx: grabs.judge_batch(tx, [ask], self.engine.city))
+        judged = self.engine.do(
+            lambda tx: grabs.judge_batch(
+                tx,
+                [ask],
+                self.engine.city,
+                held_by=lambda _: [self.engine.order(held).public() for held in technician.held],
+            )
+        )
         [answer] = judged.answers
         if not isinstance(answer, Acked):
             technician.bids.discard(order_id)

@@ -42,6 +42,9 @@ INSERT INTO city (city_id, name, epoch) VALUES ($1, $2, $3)
 -- name: insert_log: its empty log
 INSERT INTO city_log (city_id) VALUES ($1)
 
+-- name: rename_city: another name for a city
+UPDATE city SET name = $2 WHERE city_id = $1 RETURNING city_id
+
 -- name: list_cities: every city
 SELECT city_id, name, created_at FROM city ORDER BY city_id
 

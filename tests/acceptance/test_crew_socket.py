@@ -598,11 +598,24 @@ async def test_not_resolved_opens_the_order_again(quick: City) -> None:
     assert (early.status_code, early.json()["code"]) == (409, "impossible")
 
 
-@pytest.mark.parametrize("reason", ["resident_absent", "waiting_part", "waiting_utility", None])
-async def test_suspended_with_a_listed_reason_stops_the_clocks(quick: City, reason: str | None) -> None:
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"reason": "resident_absent", "evidence": {"note": "敲门无人应答"}}, "resident_absent"),
+        ({"reason": "waiting_part", "evidence": {"photo": "p1"}}, "waiting_part"),
+        ({"reason": "waiting_utility", "evidence": {"temperature_c": 11}}, "waiting_utility"),
+        ({"evidence": {"note": "住户不在家,电话无人接"}}, "resident_absent"),
+        ({"reason": "waiting_part", "evidence": {"note": " "}}, None),
+        ({"reason": "waiting_part"}, None),
+        ({"evidence": {"note": "吃午饭"}}, None),
+        ({}, None),
+    ],
+)
+async def test_suspended_for_a_listed_reason_with_evidence_stops_the_clocks(
+    quick: City, fields: dict[str, Any], reason: str | None
+) -> None:
     crew, phone, order = await holding(quick)
     before = (await quick.order(order))["clocks"]["resolve"]
-    fields = {"reason": reason} if reason else {}
     assert (await phone.progress(order, "suspended", **fields))["state"] == "suspended"
     whole = await quick.order(order)
     clock = whole["clocks"]["resolve"]

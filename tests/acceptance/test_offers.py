@@ -98,6 +98,27 @@ async def test_a_sealed_offer_collects_bids_and_the_nearest_wins_not_the_fastest
     assert [r["crew"] for r in decision["ranking"]] == [near_crew.id, far_crew.id]
 
 
+async def test_who_must_finish_a_visit_first_loses_to_an_idle_crew_further_away(
+    make_city: MakeCity,
+) -> None:
+    city: City = await make_city({"mode": "sealed", "window_s": 1.5, "tie_s": 30, **LONG})
+    lon, lat = centre(0)
+    busy_crew, busy = await city.working(at=(lon, lat), capacity=2)
+    idle_crew, idle = await city.working(at=(lon + SIDE / 2, lat))
+    at_hand = await city.report()
+    await city.override(at_hand["id"], "assign", crew=busy_crew.id)
+    await busy.progress(at_hand["id"], "arrived")
+    order = await city.report()
+    for phone in (busy, idle):
+        await phone.expect("offer", order=order["id"])
+    first, second = await busy.grab(order["id"]), await idle.grab(order["id"])
+    assert (await idle.expect("grab_result", id=second))["reason"] == "won"
+    assert (await busy.expect("grab_result", id=first))["reason"] == "outbid"
+    (decision,) = (await city.order(order["id"]))["decisions"]
+    assert decision["reason"] == "earliest_arrival"
+    assert [r["crew"] for r in decision["ranking"]] == [idle_crew.id, busy_crew.id]
+
+
 async def test_a_sealed_window_closes_early_once_everybody_has_answered(make_city: MakeCity) -> None:
     city: City = await make_city({"mode": "sealed", "window_s": 120, **LONG})
     _, bidder = await city.working()
@@ -221,6 +242,23 @@ async def test_an_order_is_assigned_in_time_for_its_clock_however_long_the_polic
     eta = phone.of("offer")[0]["eta_s"]
     assert eta > 40
     assert seconds_until(assigned["order"]["clocks"]["arrival"]["due_at"]) > eta
+
+
+async def test_a_crew_with_work_in_hand_next_door_does_not_delay_the_assignment_of_an_idle_one(
+    make_city: MakeCity,
+) -> None:
+    city: City = await make_city({"mode": "first", "assign_after_s": 3600, "ring_s": [300, 400]})
+    lon, lat = centre(0)
+    busy_crew, busy = await city.working(at=(lon, lat), capacity=2)
+    at_hand = await city.report()
+    await city.override(at_hand["id"], "assign", crew=busy_crew.id)
+    await busy.progress(at_hand["id"], "arrived")
+    _, idle = await city.working(at=(lon + SIDE / 3, lat))
+    order = await city.report(severity=4, reported_at=_ago(900 - 75))
+    await busy.expect("offer", order=order["id"])
+    offer = await idle.expect("offer", order=order["id"])
+    assigned = await idle.expect("assigned", order=order["id"], within_s=9)
+    assert seconds_until(assigned["order"]["clocks"]["arrival"]["due_at"]) > offer["eta_s"]
 
 
 def _ago(seconds: float) -> str:

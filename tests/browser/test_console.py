@@ -10,7 +10,7 @@ from tests.browser.axe import barriers_in_both_lights
 from tests.browser.conftest import Served
 from tests.browser.consoles import DUTY_PHONE, Console
 from tests.browser.phones import Phone
-from tests.browser.town import HOME, Town
+from tests.browser.town import CITY, HOME, Town
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST: dict[str, object] = {"mode": "first", "assign_after_s": 600}
@@ -57,6 +57,46 @@ async def test_a_report_appears_is_told_in_both_languages_and_bars_nobody(served
     await console.page.keyboard.press("?")
     await expect(console.dialog).to_contain_text("Take back")
     assert await barriers_in_both_lights(console.page) == []
+    assert console.complaints == []
+
+
+async def test_an_order_without_a_place_is_pointed_out_by_keyboard_or_by_coordinates(
+    served: Served, browser: Browser
+) -> None:
+    town = await town_of(served)
+    console = await dispatcher(served, browser, town)
+    await console.map_stands()
+    order = await asyncio.to_thread(town.report, location=None)
+    await console.order(order).click()
+    await expect(console.panel).to_contain_text("地点不明")
+    press = console.page.keyboard.press
+    await press("l")
+    asks = console.page.locator("[data-placing]")
+    await expect(asks.get_by_role("button", name="就是这里")).to_be_focused()
+    assert await barriers_in_both_lights(console.page) == []
+    await press("Escape")
+    await expect(asks).to_have_count(0)
+    await press("l")
+    await press("ArrowDown")
+    zone = next(one for one in CITY.zones["features"] if one["properties"]["id"] == "zone-09")["properties"]
+    await expect(asks.locator("[data-under]")).to_have_text(zone["name"])
+    await press("Enter")
+    await expect(console.dialog).to_contain_text("定位置")
+    await press("Enter")
+    await expect(console.toast).to_contain_text("已定位置")
+    placed = await asyncio.to_thread(town.order, order)
+    assert (placed["state"], placed["zone"]) == ("offered", zone["id"])
+    await expect(console.panel).not_to_contain_text("地点不明")
+    await press("l")
+    await asks.get_by_role("button", name="输入坐标").click()
+    await console.dialog.locator("[data-coordinates]").fill("松江家园")
+    await expect(console.dialog.get_by_role("alert")).to_contain_text("经度和纬度")
+    assert await barriers_in_both_lights(console.page) == []
+    await console.dialog.locator("[data-coordinates]").fill(f"{HOME.lat} {HOME.lon}")
+    await console.dialog.get_by_role("button", name="地址对上了").click()
+    await expect(console.dialog).to_have_count(0)
+    moved = await asyncio.to_thread(town.order, order)
+    assert moved["location"] == {"lon": HOME.lon, "lat": HOME.lat}
     assert console.complaints == []
 
 

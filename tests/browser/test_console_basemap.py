@@ -1,13 +1,16 @@
 """A configured basemap under the console's map: asked of that host alone, named, moved where its datum differs."""
 
 import asyncio
+import base64
+import struct
 import threading
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import Installation, Served
 from tests.browser.consoles import DESKTOP, Console
@@ -15,11 +18,62 @@ from tests.browser.town import Town
 from tests.town import add_town
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360f8cf50"
-    "0f0003860180d2a4b7c60000000049454e44ae426082"
-)
+MAGENTA = (255, 0, 255)
+COLOUR_AT = """async ([picture, x, y]) => {
+  const image = new Image();
+  image.src = 'data:image/png;base64,' + picture;
+  await image.decode();
+  const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+  const context = canvas.getContext('2d');
+  context.drawImage(image, 0, 0);
+  return [...context.getImageData(x, y, 1, 1).data].slice(0, 3);
+}"""
+
+
+def png(colour: tuple[int, int, int]) -> bytes:
+    """Return a picture of one pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    size = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + bytes(colour))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def varint(number: int) -> bytes:
+    more, last = divmod(number, 128)
+    return bytes([last | 128]) + varint(more) if more else bytes([last])
+
+
+def pmtiles(tile: bytes, *, zooms: int = 15) -> bytes:
+    """Return an archive that has the same picture for every tile: one entry of its directory that repeats.
+
+    https://github.com/protomaps/PMTiles/blob/main/spec/v3/spec.md
+    """
+    tiles = (4**zooms - 1) // 3
+    directory = b"".join(map(varint, (1, 0, tiles, len(tile), 1)))
+    metadata = b"{}"
+    at = 127
+    sections = []
+    for part in (directory, metadata, b"", tile):
+        sections += [at, len(part)]
+        at += len(part)
+    earth = (-180_0000000, -85_0000000, 180_0000000, 85_0000000)
+    return b"".join(
+        (
+            b"PMTiles\x03",
+            struct.pack("<8Q", *sections),
+            struct.pack("<3Q", tiles, 1, 1),
+            # Clustered; directories and tiles as they are; PNG.
+            struct.pack("<6B", 1, 1, 1, 2, 0, zooms - 1),
+            struct.pack("<4i", *earth),
+            struct.pack("<B2i", 0, 0, 0),
+            directory,
+            metadata,
+            tile,
+        )
+    )
 
 
 class Tiles(ThreadingHTTPServer):
@@ -45,7 +99,7 @@ class TileHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "image/png")
         self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()
-        self.wfile.write(PIXEL)
+        self.wfile.write(png(MAGENTA))
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -91,3 +145,52 @@ async def test_the_map_is_drawn_on_the_configured_tiles_and_on_nobody_else_s(
         assert refused == [] and console.complaints == []
     finally:
         await asyncio.to_thread(opened.stop)
+
+
+async def test_the_map_is_drawn_on_a_pmtiles_file_that_the_engine_serves_piece_by_piece(
+    browser: Browser, installation: Installation, tmp_path: Path
+) -> None:
+    archive = tmp_path / "map.pmtiles"
+    archive.write_bytes(pmtiles(png(MAGENTA)))
+    opened = await asyncio.to_thread(
+        Installation,
+        tmp_path,
+        installation.database,
+        QIANGDAN_BASEMAP_FILE=str(archive),
+        QIANGDAN_BASEMAP_ATTRIBUTION="© 测试地图",
+    )
+    try:
+        served = Served(opened, await add_town(opened.database, "basemap-file"))
+        town = await asyncio.to_thread(Town, served)
+        token = await asyncio.to_thread(town.user, "dispatcher")
+        page = await (await browser.new_context(locale="zh-CN", viewport={"width": 1000, "height": 700})).new_page()
+        pieces: set[int] = set()
+        hosts: set[str] = set()
+        page.on("request", lambda asked: hosts.add(asked.url.split("/")[2]) if asked.url.startswith("http") else None)
+        page.on("response", lambda told: pieces.add(told.status) if told.url.endswith(".pmtiles") else None)
+        console = Console(page)
+        await page.goto(f"{served.url}/console#token={token}")
+        await console.map_stands()
+        box = await page.locator("[data-map]").bounding_box()
+        assert box is not None
+        # The map's left edge, where no zone is.
+        corner = [round(box["x"] + 3), round(box["y"] + box["height"] / 2)]
+        async with asyncio.timeout(20):
+            while await colour_at(page, *corner) != MAGENTA:
+                await asyncio.sleep(0.1)
+        assert (pieces, hosts) == ({206}, {served.url.split("/")[2]})
+        assert str(tmp_path) not in (await (await page.request.get(f"{served.url}/basemap.json")).text())
+        too_far = await page.request.get(f"{served.url}/basemap.pmtiles", headers={"Range": "bytes=99999-"})
+        assert too_far.status == 416
+        whole = await page.request.get(f"{served.url}/basemap.pmtiles")
+        assert await whole.body() == archive.read_bytes()
+        await expect(page.locator("[data-bare]")).to_have_count(0)
+        assert console.complaints == []
+    finally:
+        await asyncio.to_thread(opened.stop)
+
+
+async def colour_at(page: Page, x: int, y: int) -> tuple[int, ...]:
+    """Return the colour of a pixel of the page as it is shown."""
+    picture = base64.b64encode(await page.screenshot()).decode()
+    return tuple(await page.evaluate(COLOUR_AT, [picture, x, y]))

@@ -140,8 +140,11 @@ async def test_what_is_handed_back_leaves_the_phone_and_what_is_revoked_says_why
     await phone.tab("mine")
     await phone.order(first).get_by_role("button", name="挂起").click()
     assert await barriers_in_both_lights(phone.page) == []
+    await phone.page.get_by_label("情况说明").fill("敲门无人应答")
     await phone.page.get_by_role("button", name="用户不在家").click()
     await expect(phone.order(first, "suspended")).to_contain_text("已挂起")
+    clock = (await asyncio.to_thread(town.order, first))["clocks"]["resolve"]
+    assert (clock["state"], clock["pause_reason"]) == ("paused", "resident_absent")
     await phone.order(first).get_by_role("button", name="退单").click()
     await phone.page.get_by_role("button", name="没有配件").click()
     await expect(phone.order(first)).to_have_count(0)

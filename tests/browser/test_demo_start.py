@@ -48,6 +48,7 @@ async def test_the_start_page_of_a_demo_signs_in_to_all_three(demo: str, browser
     for app in ("console", "sla"):
         await page.locator(f"[data-app={app}]").click()
         await expect(page.locator("[data-link=connected]")).to_be_visible()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("哈尔滨示范城")
         await page.goto(demo)
     await page.locator("[data-app=crew]").click()
     await page.get_by_role("button", name="上班").click()

@@ -30,6 +30,13 @@ window.AudioContext = class {
 };
 """
 TONES = 4  # of one bell
+SPILT = """
+[...document.querySelectorAll('.wall .card *')].filter((one) => {
+  const [box, card] = [one.getBoundingClientRect(), one.closest('.card').getBoundingClientRect()];
+  return !one.closest('svg, .where, details') && box.width && (box.right > card.right + 1 || box.left < card.left - 1);
+}).map((one) => one.outerHTML.slice(0, 120))
+"""
+"""What reaches over the sides of its card; a long address ends in dots, and a table that is folded up has no place."""
 
 
 def ago(seconds: float) -> str:
@@ -187,7 +194,7 @@ async def test_a_lost_server_shows_and_what_was_missed_is_made_up_for(town: Town
     await expect(wall.page.locator(f'tr[data-zone="{HOME.zone}"] td').last).to_have_text("1", timeout=15_000)
 
 
-@pytest.mark.parametrize("size", [(1920, 1080), (1440, 900), (412, 839)])
+@pytest.mark.parametrize("size", [(1920, 1080), (1200, 760), (412, 839)])
 async def test_nobody_is_barred_in_either_language_and_nothing_is_cut_off(
     town: Town, browser: Browser, size: tuple[int, int]
 ) -> None:
@@ -206,7 +213,15 @@ async def test_nobody_is_barred_in_either_language_and_nothing_is_cut_off(
     await expect(wall.page.get_by_role("heading", name="Breaches")).to_be_visible()
     assert await barriers_in_both_lights(wall.page) == [], "English"
     assert await wall.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    if width > 1200:
+    # Figures of a bad day: no card may push one out of sight.
+    await wall.page.evaluate(
+        "document.querySelectorAll('[data-count] dd, [data-count=on-shift], [data-claim] b').forEach("
+        "(figure) => { figure.textContent = '8888'; })"
+    )
+    assert await wall.page.evaluate(SPILT) == []
+    await wall.page.get_by_role("button", name="中文").click()
+    assert await wall.page.evaluate(SPILT) == []
+    if width >= 1200:
         assert await wall.page.evaluate("document.documentElement.scrollHeight <= innerHeight"), (
             "a wall is not scrolled"
         )

@@ -154,7 +154,7 @@ class CrewAtWork:
     async def _progress(self, order: str, to: Any) -> None:
         if to == "resolved" and self.rng.random() < 0.04:
             reason: SuspendReason | None = self.rng.choice(["waiting_part", None])
-            suspend = partial(self.client.progress, order, "suspended", reason=reason)
+            suspend = partial(self.client.progress, order, "suspended", reason=reason, evidence=Evidence(note="DN20"))
             await self._ask("suspended", order, lambda id: suspend(id=id))
             return
         evidence = Evidence(note="ok")

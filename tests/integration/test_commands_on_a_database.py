@@ -35,6 +35,15 @@ async def test_a_city_that_exists_is_not_made_again_and_the_way_to_its_token_is_
     assert len(complaint.splitlines()) == 1
 
 
+async def test_a_city_gets_another_name_and_one_that_is_not_there_does_not(database: str) -> None:
+    await add_town(database, "town")
+    assert await qiangdan("city", "rename", "town", "哈尔滨", database=database) == (0, "", "")
+    _, listed, _ = await qiangdan("city", "list", database=database)
+    assert "town\t哈尔滨" in listed.splitlines()
+    status, _, complaint = await qiangdan("city", "rename", "nowhere", "哈尔滨", database=database)
+    assert status == 1 and "no city nowhere" in complaint and len(complaint.splitlines()) == 1
+
+
 async def test_a_bad_id_of_a_city_is_wrong_usage(database: str) -> None:
     for bad in ("", "a b", "x" * 65, "../etc"):
         status, printed, complaint = await qiangdan("city", "add", bad, "城", database=database)

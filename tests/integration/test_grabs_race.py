@@ -17,10 +17,11 @@ from crew_client.protocol import GrabResult
 from dispatch import grabs
 from dispatch.access import Identity
 from dispatch.background import Background
+from dispatch.city_desk import CityDesk
 from dispatch.clockkeeper import ClockKeeper
 from dispatch.config import ClockSettings, Settings
 from dispatch.crews import Crew
-from dispatch.engine import CityDesk, Engine
+from dispatch.engine import Engine
 from dispatch.grabs import Acked, Answer, Ask
 from dispatch.http.crew_socket import CrewSession
 from dispatch.http.session import Watch

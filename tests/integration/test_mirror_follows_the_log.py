@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from crew_client.protocol import Decline, Grab, GrabResult, Position, Progress, Shift, decode_to_crew, encode
+from crew_client.protocol import Decline, Evidence, Grab, GrabResult, Position, Progress, Shift, decode_to_crew, encode
 from crew_client.session import Session
 from dispatch import crew_commands
 from dispatch.access import Identity
@@ -319,7 +319,8 @@ class World:
                 to = NEXT[phone.session.mirror.orders[order].state]
             word = Progress(id=phone.new_id(), order=order, to=to, at=self.clock.now)
             if to == "suspended":
-                word = msgspec.structs.replace(word, reason=reason)
+                found = Evidence(note="DN20") if b % 3 else None
+                word = msgspec.structs.replace(word, reason=reason, evidence=found)
             phone.session.ask(word)
 
     async def do_override(self, a: int, b: int) -> None:

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+from dispatch import city_desk
+from dispatch.cities import load_city
+from dispatch.city import City
+from dispatch.city_desk import CityDesk
 from dispatch.config import Settings
-from dispatch.engine import CityDesk, Engine
+from dispatch.engine import Engine
 from dispatch.errors import Unavailable
 from dispatch.store import Database
 from tests.town import Town, zone_map
@@ -34,17 +38,17 @@ async def reading(database: str) -> AsyncIterator[Reading]:
 async def test_a_map_that_could_not_be_read_when_it_was_replaced_is_read_at_the_next_look(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    town, engine, desk = reading.town, reading.engine, reading.desk
-    reload, failures = engine._reload_zones, 1
+    town, desk = reading.town, reading.desk
+    failures = 1
 
-    async def fails_at_first(*args: object) -> None:
+    async def fails_at_first(*args: Any) -> City:
         nonlocal failures
         if failures:
             failures -= 1
             raise Unavailable
-        await reload(desk.mirror)
+        return await load_city(*args)
 
-    monkeypatch.setattr(engine, "_reload_zones", fails_at_first)
+    monkeypatch.setattr(city_desk, "load_city", fails_at_first)
     await town.put_zones(zone_map(count=2))
     with pytest.raises(Unavailable):
         await desk.relay.catch_up()
@@ -56,16 +60,18 @@ async def test_a_map_that_could_not_be_read_when_it_was_replaced_is_read_at_the_
 async def test_a_map_that_cannot_be_read_stops_nobody_from_being_told_of_the_rest(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    town, engine, desk = reading.town, reading.engine, reading.desk
+    town, desk = reading.town, reading.desk
 
     async def cannot(*args: object) -> None:
         raise ValueError("a map of a later version")
 
-    monkeypatch.setattr(engine, "_reload_zones", cannot)
+    before = desk.mirror.city.zones
+    monkeypatch.setattr(city_desk, "load_city", cannot)
     await town.put_zones(zone_map(count=2))
     await town.hire("crew", 0)
     await desk.relay.catch_up()
     assert "crew" in desk.mirror.crews
+    assert desk.mirror.city.zones is before
 
 
 @pytest.mark.parametrize("rounds", range(4))
@@ -74,7 +80,7 @@ async def test_an_engine_stops_also_where_a_hint_to_read_comes_at_the_same_momen
 ) -> None:
     desk, reader = reading.desk, reading.desk.tasks[0]
     await asyncio.sleep(0.05)
-    desk.look.set()
+    desk.look()
     for _ in range(rounds):
         await asyncio.sleep(0)
     reader.cancel()

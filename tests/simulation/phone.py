@@ -234,7 +234,7 @@ class Phone:
         """Say how far an order is."""
         at = self.world.now().isoformat()
         word = {"type": "progress", "id": f"to-{self.world.number()}", "order": order, "to": to, "at": at}
-        self.command({**word, "reason": reason} if reason else word)
+        self.command({**word, "reason": reason, "evidence": {"note": "DN20"}} if reason else word)
 
     def hand_back(self, order: str) -> None:
         """Give an order back."""

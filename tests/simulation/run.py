@@ -172,7 +172,12 @@ def _short(word: object) -> str:
 
 
 def report(failure: Failure, *, planted: str | None = None) -> str:
-    """Return what a person needs to mend it: seed, trace of the smallest script that goes wrong, and the command."""
+    """Return what a person needs to mend it: seed, trace of the smallest script that goes wrong, and the command.
+
+    A seed is the same every time, so one that goes well when it is lived through again was disturbed from outside.
+    """
+    if not live(write(failure.seed)).violations:
+        return f"Seed {failure.seed} went wrong once, and not again (a time limit, or a signal?): {failure.wrong}"
     keep = shrink(failure.seed)
     world = live(write(failure.seed), keep)
     command = f"python -m tests.simulation {failure.seed} --keep {','.join(map(str, keep))}"

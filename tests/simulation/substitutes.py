@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dispatch import background, clockkeeper, crew_commands, engine, forecasts, grab_desk, planner, relay
+from dispatch import background, city_desk, clockkeeper, crew_commands, engine, forecasts, grab_desk, planner, relay
 from dispatch.http import crew_socket, line, session
 from tests.simulation.virtual_time import elapsed
 
@@ -20,6 +20,10 @@ class _Uncounted:
 
 
 _UNCOUNTED = _Uncounted()
+_LOGGING = (
+    *(background, city_desk, clockkeeper, crew_commands, engine, forecasts, grab_desk, planner, relay),
+    *(crew_socket, line, session),
+)
 
 
 class _Log:
@@ -68,11 +72,10 @@ def substituted(city: Any, wrong: Any) -> Iterator[None]:
 
     log = _Log(wrong)
     places: list[tuple[Any, str, Any]] = [
-        *((module, "log", log) for module in (background, clockkeeper, engine, forecasts, grab_desk, planner, relay)),
-        *((module, "log", log) for module in (crew_commands, crew_socket, line, session)),
+        *((module, "log", log) for module in _LOGGING),
         *((module, "monotonic", elapsed) for module in (background, clockkeeper, planner, crew_socket, line, session)),
         (relay, "load_city", load_city),
-        (engine, "load_city", load_city),
+        (city_desk, "load_city", load_city),
         (engine, "ULID", _Names()),
         (engine, "Metrics", lambda *_: _UNCOUNTED),
         (engine, "open_travel", lambda *_, **__: city.travel),

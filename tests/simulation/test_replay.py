@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.run import Failure, report
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,3 +50,8 @@ def test_the_command_of_a_report_replays_it_exactly() -> None:
 def test_it_asks_for_either_a_seed_or_a_number_of_seeds(words: tuple[str, ...]) -> None:
     said = command(*words, hash_seed=1)
     assert said.returncode == 2 and "either a seed" in said.stderr
+
+
+def test_a_seed_that_went_wrong_by_a_disturbance_from_outside_is_said_to_have_gone_well_again() -> None:
+    said = report(Failure(seed=17, wrong="Failed: Timeout (>120.0s)", after=18))
+    assert said == "Seed 17 went wrong once, and not again (a time limit, or a signal?): Failed: Timeout (>120.0s)"

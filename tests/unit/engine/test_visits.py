@@ -1,9 +1,11 @@
-"""When fixes prove that a crew is at the door."""
+"""When fixes prove that a crew is at the door, and what a suspension rests on."""
 
 from datetime import UTC, datetime, timedelta
 
-from crew_client.protocol import Location
-from dispatch.visits import at_the_door
+import pytest
+
+from crew_client.protocol import Evidence, Location, Progress
+from dispatch.visits import at_the_door, listed_reason, shows_something
 
 DOOR = Location(126.63, 45.75)
 T0 = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)
@@ -43,3 +45,37 @@ def test_the_circle_is_150_metres_wide() -> None:
 
 def test_an_order_without_a_place_is_never_proved() -> None:
     assert not at_the_door(None, track((0, NEAR), (6, NEAR)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "note", "listed"),
+    [
+        ("waiting_part", "不在家", "waiting_part"),
+        (None, "住户不在家", "resident_absent"),
+        (None, "Waiting for a part: DN20", "waiting_part"),
+        (None, "waiting_utility", "waiting_utility"),
+        (None, "不在家,也等配件", None),
+        (None, "吃午饭", None),
+        (None, None, None),
+    ],
+)
+def test_a_phone_without_the_member_names_a_listed_reason_in_its_note(
+    reason: str | None, note: str | None, listed: str | None
+) -> None:
+    word = Progress("m1", "o1", "suspended", T0, evidence=Evidence(note=note), reason=reason)  # type: ignore[arg-type]
+    assert listed_reason(word) == listed
+
+
+@pytest.mark.parametrize(
+    ("evidence", "shows"),
+    [
+        (None, False),
+        (Evidence(), False),
+        (Evidence(note=" ", photo=""), False),
+        (Evidence(note="敲门无人应答"), True),
+        (Evidence(photo="p1"), True),
+        (Evidence(temperature_c=0.0), True),
+    ],
+)
+def test_evidence_is_what_was_measured_written_or_photographed(evidence: Evidence | None, shows: bool) -> None:
+    assert shows_something(evidence) is shows

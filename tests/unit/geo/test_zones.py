@@ -167,7 +167,9 @@ def test_an_island_in_a_gap_does_not_count_as_gap() -> None:
     assert warning.area_m2 == pytest.approx(area_m2(shapely.Polygon(_square(126.61, 45.71))) * 0.84, rel=0.001)
 
 
-@pytest.mark.parametrize(("metres", "warned"), [(0.01, False), (3.0, True), (9.0, True), (11.0, False)])
+@pytest.mark.parametrize(
+    ("metres", "warned"), [(0.01, False), (3.0, True), (111.2, True), (240.0, True), (260.0, False)]
+)
 def test_a_narrow_strip_between_zones_is_a_gap_though_it_is_open(metres: float, warned: bool) -> None:
     upper = _square(126.6, 45.71 + metres * M, 0.01)
     warnings = parse_zones(_map(_zone("a", _square(126.6, 45.7)), _zone("b", upper))).warnings

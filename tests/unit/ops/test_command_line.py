@@ -60,6 +60,8 @@ def test_help_names_every_command_of_the_contract(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
+        ([], "qiangdan --help"),
+        (["zones"], "qiangdan zones --help"),
         (["serv"], "serv"),
         (["serve", "--port", "eighty"], "--port"),
         (["serve", "--workers", "0"], "--workers"),
@@ -73,6 +75,7 @@ def test_wrong_usage_is_one_sentence_and_status_2(tmp_path: Path, arguments: lis
     done = qiangdan(*arguments, folder=tmp_path)
     assert done.returncode == 2
     assert word in done.stderr and len(done.stderr.splitlines()) == 1
+    assert len(done.stderr) < 300
 
 
 def test_an_unknown_variable_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,43 @@ def test_the_kind_of_travel_is_chosen_by_table_or_variables(tmp_path: Path) -> N
 )
 def test_a_kind_of_travel_that_cannot_work_is_refused_at_the_start(tmp_path: Path, toml: str, complaint: str) -> None:
     assert complaint in refusal(tmp_path, toml)
+
+
+def archive(folder: Path, *, tile_type: int = 2, magic: bytes = b"PMTiles\x03") -> Path:
+    file = folder / "map.pmtiles"
+    header = bytearray(127)
+    header[: len(magic)], header[99] = magic, tile_type
+    file.write_bytes(header)
+    return file
+
+
+def test_a_basemap_s_file_is_an_archive_of_images(tmp_path: Path) -> None:
+    file = archive(tmp_path)
+    assert settings_of(tmp_path, QIANGDAN_BASEMAP_FILE=str(file)).basemap.file == file
+
+
+@pytest.mark.parametrize(
+    ("header", "way_out"),
+    [
+        ({"tile_type": 1}, "holds vector tiles, and the map draws images"),
+        ({"tile_type": 0}, "does not say that its tiles are images"),
+        ({"magic": b"SQLite format 3"}, "make one with 'pmtiles convert'"),
+    ],
+)
+def test_a_basemap_s_file_that_no_map_can_draw_is_refused(tmp_path: Path, header: dict[str, Any], way_out: str) -> None:
+    assert way_out in refusal(tmp_path, QIANGDAN_BASEMAP_FILE=str(archive(tmp_path, **header)))
+
+
+@pytest.mark.parametrize(
+    ("toml", "way_out"),
+    [
+        ('file = "/nowhere/map.pmtiles"', "cannot be read"),
+        ('url = "https://a.example/{z}/{x}/{y}.png"\nfile = "/srv/map.pmtiles"', "leave one out"),
+        ('url = "https://a.example/{z}/{x}/{y}.png"\ndatum = "bd09"', "take Tianditu's (wgs84)"),
+        ('url = "https://a.example/map.pmtiles"\ndatum = "gcj02"', "as a template with {z}, {x}, {y}"),
+    ],
+)
+def test_a_basemap_that_would_be_drawn_wrong_is_refused_with_the_way_out(
+    tmp_path: Path, toml: str, way_out: str
+) -> None:
+    assert way_out in refusal(tmp_path, f"[basemap]\n{toml}")

@@ -55,7 +55,10 @@ export interface Decline {
   reason?: string | null;
 }
 /**
- * How the visit goes, with the phone's time in `at`. `reason` only for `suspended`: it pauses the clocks.
+ * How the visit goes, with the phone's time in `at`. `reason` only for `suspended`.
+ *
+ *     It pauses the clocks where something was found (`evidence`), or the arrival was proved. A phone without `reason` may
+ *     name a listed one in its note.
  */
 export interface Progress {
   type: "progress";

@@ -15,7 +15,7 @@ const ABLE: Record<Action, (order: PublicOrder) => boolean> = {
   release: ({ state }) => ["held", "suspended", "transferred"].includes(state),
   offer: ({ state, location }) => (WITH_DISPATCHER.has(state) || state === "offered") && !!location,
   reprioritize: ({ state }) => OPEN(state),
-  move: ({ state, location }) => OPEN(state) && !!location,
+  move: ({ state }) => OPEN(state),
   merge: ({ state }) => OPEN(state),
   unmerge: ({ state }) => state === "merged",
   transfer: ({ state }) => OPEN(state) && state !== "transferred",
@@ -35,6 +35,7 @@ export const KEYS: Partial<Record<Action, string>> = {
   release: "e",
   offer: "o",
   reprioritize: "p",
+  move: "l",
   merge: "m",
   transfer: "t",
   cancel: "x",
@@ -45,7 +46,7 @@ export const KEYS: Partial<Record<Action, string>> = {
 
 /** In the order in which they are offered. */
 export const ACTIONS: readonly Action[] = [
-  "assign", "revoke", "hold", "release", "offer", "reprioritize", "merge", "unmerge",
+  "assign", "revoke", "hold", "release", "offer", "reprioritize", "move", "merge", "unmerge",
   "transfer", "pause", "resume", "confirm_arrival", "close", "cancel",
 ];
 /** Those that make sense for many orders at once. */

@@ -24,8 +24,12 @@ export async function rasterSource(basemap: Basemap): Promise<RasterSourceSpecif
   const common = { type: "raster", tileSize: basemap.tile_size, maxzoom: basemap.max_zoom, attribution: basemap.attribution } as const;
   const url = new URL(basemap.url, location.href).href.replace(/%7B/gi, "{").replace(/%7D/gi, "}");
   if (new URL(url).pathname.endsWith(".pmtiles")) {
-    const { Protocol } = await import("pmtiles");
-    addProtocol("pmtiles", new Protocol().tile);
+    const { PMTiles, Protocol, TileType } = await import("pmtiles");
+    const archive = new PMTiles(url);
+    if ((await archive.getHeader()).tileType === TileType.Mvt) throw new Error("a PMTiles archive of vector tiles is no basemap");
+    const protocol = new Protocol();
+    protocol.add(archive);
+    addProtocol("pmtiles", protocol.tile);
     return { ...common, url: `pmtiles://${url}` };
   }
   if (basemap.datum === "wgs84") return { ...common, tiles: [url] };

@@ -40,6 +40,10 @@ export function openDesk(token: string) {
   const undoAsked = ref(0);
   /** Counts up when the candidates are to get the focus. */
   const askFocus = ref(0);
+  /** The order whose place is being pointed out on the map. */
+  const placing = ref<string | null>(null);
+  /** Whether there is a map to point on; without one a place is given by its coordinates. */
+  const hasMap = ref(true);
   /** What was chosen in a list, and is to be shown on the map. */
   const shown = ref<string | null>(null);
 
@@ -107,11 +111,24 @@ export function openDesk(token: string) {
     proposal.value = { action, orders: ids, fields, seen, ...more };
   }
 
+  /** Say where an order is: by pointing on the map, where there is one. */
+  function place(id: string): void {
+    if (hasMap.value) placing.value = id;
+    else propose("move", [id]);
+  }
+
+  /** Begin what a key or a button of one order means. */
+  function begin(action: Action, id: string): void {
+    if (action === "move") place(id);
+    else propose(action, [id]);
+  }
+
   function toggle(id: string): void {
     if (!marked.delete(id)) marked.add(id);
   }
 
   watch(live.turn, () => {
+    if (placing.value && !live.city.orders.has(placing.value)) placing.value = null;
     for (const id of marked) if (!live.city.orders.has(id)) marked.delete(id);
   });
   void api(token)
@@ -121,8 +138,8 @@ export function openDesk(token: string) {
 
   return {
     token, live, city: live.city, me: me as Readonly<Ref<MeOut | null>>, view, chosen, tab, marked, filter, following, proposal, users,
-    names, words, commands, orders, crews, queue, crewList, counts, best, seenCandidates, undoAsked, askFocus, shown,
-    choose, follow, askCandidates, propose, toggle,
+    names, words, commands, orders, crews, queue, crewList, counts, best, seenCandidates, undoAsked, askFocus, placing, hasMap, shown,
+    choose, follow, askCandidates, propose, begin, toggle,
   };
 }
 

@@ -40,7 +40,7 @@ export function useKeys(desk: Desk, { help, busy }: KeySettings): void {
     const order = id ? desk.city.orders.get(id) : undefined;
     const action = order ? actionOf(key, order) : null;
     if (!order || !action) return false;
-    if (action !== "assign") desk.propose(action, [order.id]);
+    if (action !== "assign") desk.begin(action, order.id);
     else {
       if (desk.chosen.value?.id !== order.id) desk.choose({ kind: "order", id: order.id });
       desk.askCandidates();

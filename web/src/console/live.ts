@@ -1,4 +1,4 @@
-/** The city as it lives: the socket fills it, and what is shown follows at most once a second. */
+/** The city as it lives: the socket fills it, and what is shown follows: what has happened soon, moves once a second. */
 import { onScopeDispose, type Ref, ref, shallowRef } from "vue";
 
 import type { CrewOut } from "@/api/rest";
@@ -10,7 +10,12 @@ import { City } from "./city";
 import { type Replans, replansOf } from "./replans";
 import type { ZoneFeatures } from "./zones";
 
-const GATHER_MS = 1000;
+/** Moves are shown once in so long. */
+const MOVES_MS = 1000;
+/** What has happened waits for no moves: within a second of its commit it is on the screen. */
+const EVENTS_MS = 600;
+/** With more orders and crews than this, drawing them is the work: everything once a second. */
+const CROWD = 1000;
 
 export interface Live {
   readonly city: City;
@@ -39,17 +44,30 @@ export function liveCity(token: string): Live {
   const zones = shallowRef<ZoneFeatures>(NO_ZONES);
   const zonesProblem = shallowRef<unknown>(null);
   let due: ReturnType<typeof setTimeout> | undefined;
-  let shownAt = 0;
+  let dueAt = Infinity;
+  let shownAt = -Infinity;
+  let eventsShownAt = -Infinity;
+  let heard = false;
 
   const flush = () => {
     clearTimeout(due);
-    due = undefined;
+    dueAt = Infinity;
     shownAt = performance.now();
+    if (heard) eventsShownAt = shownAt;
+    heard = false;
     turn.value += 1;
   };
-  /** Show soon: at once after a quiet second, else when a second has passed since the last time. */
-  const gather = () => {
-    due ??= setTimeout(flush, Math.max(0, Math.min(GATHER_MS, shownAt + GATHER_MS - performance.now())));
+  const showAt = (at: number) => {
+    if (at >= dueAt) return;
+    clearTimeout(due);
+    dueAt = at;
+    due = setTimeout(flush, Math.max(0, at - performance.now()));
+  };
+  const gatherMoves = () => showAt(shownAt + MOVES_MS);
+  const gatherEvents = () => {
+    heard = true;
+    const isCrowd = city.orders.size + city.crews.size > CROWD;
+    showAt(eventsShownAt + (isCrowd ? MOVES_MS : EVENTS_MS));
   };
 
   async function readZones(): Promise<void> {
@@ -70,7 +88,7 @@ export function liveCity(token: string): Live {
       .then(async () => {
         naming = null;
         city.renew(await everyCrew(token));
-        gather();
+        gatherEvents();
       })
       .catch((problem: unknown) => {
         if (!(problem instanceof Problem)) throw problem;
@@ -90,11 +108,11 @@ export function liveCity(token: string): Live {
       replans.hear(event);
       if (touched === "zones") void readZones();
       if (touched === "crews") readCrews();
-      gather();
+      gatherEvents();
     },
     onPositions(fixes) {
       city.move(fixes);
-      gather();
+      gatherMoves();
     },
   });
   session.start();

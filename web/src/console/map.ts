@@ -35,7 +35,12 @@ export class CityMap {
   private shown = new Map<Source, string>();
   private standing = false;
 
-  constructor(container: HTMLElement, labels: Record<string, string>, onHit: (hit: Hit | null) => void) {
+  constructor(
+    container: HTMLElement,
+    labels: Record<string, string>,
+    onHit: (hit: Hit | null, place: Place) => void,
+    private readonly onBasemap: (works: boolean) => void = () => undefined,
+  ) {
     this.look = currentLook();
     this.map = new MapLibre({
       container,
@@ -56,7 +61,7 @@ export class CityMap {
     this.map.addControl(new ScaleControl({ unit: "metric" }), "bottom-left");
     this.ready = new Promise((resolve) => this.map.once("load", () => resolve()));
     void this.ready.then(() => this.stand());
-    this.map.on("click", (event) => onHit(this.at(event.point.x, event.point.y)));
+    this.map.on("click", (event) => onHit(this.at(event.point.x, event.point.y), event.lngLat.toArray()));
     this.map.on("mousemove", (event) => (this.map.getCanvas().style.cursor = this.at(event.point.x, event.point.y) ? "pointer" : ""));
   }
 
@@ -87,12 +92,21 @@ export class CityMap {
     return best?.hit ?? null;
   }
 
-  fit(bounds: Bounds, { maxZoom = 15.5, animate = true } = {}): void {
-    this.map.fitBounds(bounds, { padding: 48, maxZoom, animate });
+  /** The zone under a place that is in sight, by id. */
+  zoneAt(place: Place): string | null {
+    if (!this.standing) return null;
+    const [found] = this.map.queryRenderedFeatures(this.map.project(place), { layers: ["areas"] });
+    return found ? String(found.properties.id) : null;
   }
 
-  go(place: Place, closer = true): void {
-    this.map.easeTo({ center: place, ...(closer ? { zoom: Math.max(this.map.getZoom(), 14) } : {}), duration: 400 });
+  fit(bounds: Bounds, { maxZoom = 15.5, animate = true } = {}): void {
+    const { clientWidth } = this.map.getContainer();
+    this.map.fitBounds(bounds, { padding: clientWidth < 600 ? 12 : 48, maxZoom, animate });
+  }
+
+  /** Move to a place; `covered` pixels at the right of the map are under something else. */
+  go(place: Place, closer = true, covered = 0): void {
+    this.map.easeTo({ center: place, offset: [-covered / 2, 0], ...(closer ? { zoom: Math.max(this.map.getZoom(), 14) } : {}), duration: 400 });
   }
 
   /** Light or dark has changed: draw everything in the colours of now. */
@@ -134,8 +148,11 @@ export class CityMap {
   private async putUnder(): Promise<void> {
     const basemap = await readBasemap();
     if (!basemap) return;
-    const source = await rasterSource(basemap);
+    const source = await rasterSource(basemap).catch(() => null);
     if (!this.standing) return;
+    if (!source) return this.onBasemap(false);
+    this.map.on("error", (event) => "sourceId" in event && event.sourceId === "basemap" && this.onBasemap(false));
+    this.map.on("sourcedata", (event) => event.sourceId === "basemap" && event.tile && this.onBasemap(true));
     this.map.addSource("basemap", source);
     this.map.addLayer({ id: "basemap", type: "raster", source: "basemap", paint: { "raster-fade-duration": 0 } }, "areas");
     this.map.addControl(new AttributionControl({ compact: true }), "bottom-left");
@@ -152,7 +169,8 @@ function layers(look: Look): LayerSpecification[] {
       source: "areas",
       paint: {
         "fill-color": ["match", ["get", "strain"], 0, colour("sunken"), 1, colour("severity-2"), 2, colour("severity-3"), colour("severity-4")],
-        "fill-opacity": ["match", ["get", "strain"], 0, 0.5, 1, 0.45, 2, 0.5, 0.55],
+        // From near one zone fills the map, and says nothing any more that its label does not.
+        "fill-opacity": ["interpolate", ["linear"], ["zoom"], 12, ["match", ["get", "strain"], 0, 0.5, 1, 0.45, 2, 0.5, 0.55], 14, 0.18],
       },
     },
     { id: "borders", type: "line", source: "areas", paint: { "line-color": colour("soft"), "line-width": 1.3, "line-opacity": 0.7 } },
@@ -165,8 +183,9 @@ function layers(look: Look): LayerSpecification[] {
         "text-field": ["format", ["get", "name"], { "font-scale": 1 }, "\n", {}, ["get", "load"], { "font-scale": 0.8 }],
         "text-size": ["interpolate", ["linear"], ["zoom"], 10, 11, 14, 16],
         "text-max-width": 12,
-        "text-allow-overlap": true,
-        "text-ignore-placement": true,
+        // From afar those that find no room are left out.
+        "text-allow-overlap": ["step", ["zoom"], false, 11, true] as never,
+        "text-ignore-placement": ["step", ["zoom"], false, 11, true] as never,
       },
       paint: { "text-color": colour("soft"), ...halo },
     },

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 
 import type { EventOut } from "@/api/rest";
 
+import { machineReason } from "./machine-words";
 import { essence, type Names, sentences } from "./story";
 
 const names: Names = {
@@ -45,7 +46,15 @@ it("tells an assignment of the machine from a person's", () => {
 });
 
 it("counts why nobody could go, in words", () => {
-  expect(told(event("order.stranded", { reason: "off_shift 3, lacks_skill:gas 1" }))?.more).toEqual(["不在班 3, 没有技能：gas 1"]);
+  expect(told(event("order.stranded", { reason: "off_shift 3, lacks_skill:rope 1" }))?.more).toEqual(["不在班 3, 没有技能：rope 1"]);
+});
+
+it.each([
+  ["nobody is free: crew c2 could be there in 23 min, after other work (at_capacity 41)", "现在没人有空，李师傅 忙完 23 分钟能到 (手上已满 41)"],
+  ["behind the work that it has, there in 7 min", "排在手上的活之后，7 分钟到"],
+  ["nearest qualified crew 5 min away: its shift ends before", "nearest qualified crew 5 min away: its shift ends before"],
+])("tells the planner's reason with names and in the person's language: %s", (reason, said) => {
+  expect(machineReason(reason, names.crew)).toBe(said);
 });
 
 it("holds orders for the same where only a clock has moved on", () => {

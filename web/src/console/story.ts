@@ -6,7 +6,9 @@ import { wire } from "@/shared/wire-words";
 
 import type { Change } from "./city";
 import { durationText, shortId } from "./durations";
+import { machineReason } from "./machine-words";
 import { told } from "./story-words";
+import { acts } from "./act-words";
 import { t } from "./words";
 
 /** Names for ids: of crews, of users (null where unknown), of zones. */
@@ -115,9 +117,8 @@ const visits: Record<string, (data: Data, crew: string, actor: string, names: Na
     plain(told.value.replanDismissed(actorText(actor, names), names.crew((data.replan as { to: string }).to)), words(data.reason)),
   assigned: (data, crew, actor, names) => {
     if (actor.startsWith("user:")) return plain(told.value.replanAccepted(actorText(actor, names), crew), [], "good");
-    const reason = (data.given as { reason?: string } | undefined)?.reason ?? "";
-    const eta = /(\d+) s$/.exec(reason)?.[1];
-    return plain(told.value.assignedByMachine(crew), words(eta ? told.value.machineWhy(durationText(Number(eta))) : reason), "good");
+    const reason = (data.given as { reason?: string } | undefined)?.reason;
+    return plain(told.value.assignedByMachine(crew), words(machineReason(reason, names.crew)), "good");
   },
   declined: (data, _crew, _actor, names) => plain(told.value.declined(names.crew(data.by as string)), words(typeof data.reason === "string" ? wordFor(told.value.declineWhy, data.reason) : "")),
   handed_back: (data, _crew, _actor, names) => {
@@ -125,7 +126,7 @@ const visits: Record<string, (data: Data, crew: string, actor: string, names: Na
     return plain(told.value.handedBack(names.crew(lost?.crew)), words(wordFor(told.value.handBack, data.reason as string)), "warn");
   },
   bids_refused: () => plain(told.value.bidsRefused, [], "warn"),
-  stranded: (data) => plain(told.value.stranded, words(whyNobody(data.reason)), "bad"),
+  stranded: (data, _crew, _actor, names) => plain(told.value.stranded, words(machineReason(data.reason, names.crew)), "bad"),
   en_route: (_data, crew) => plain(told.value.enRoute(crew)),
   arrived: (data, crew) => plain(told.value.arrived(crew), words(data.order?.unverified ? told.value.unverified : "", ...evidence(data)), "good"),
   resolved: (data, crew) => plain(told.value.resolved(crew), evidence(data), "good"),
@@ -138,17 +139,6 @@ const visits: Record<string, (data: Data, crew: string, actor: string, names: Na
   closed: (data) => plain(told.value.closed(typeof data.stars === "number" ? told.value.stars(data.stars) : ""), [], "good"),
   reopened: () => plain(told.value.reopened, [], "warn"),
 };
-
-/** The reason codes that the planner counted, `off_shift 3, at_capacity 2`, in words. */
-function whyNobody(reason: unknown): string {
-  if (typeof reason !== "string") return "";
-  return reason.replace(/([a-z_]+(?::\S+)?) (\d+)/g, (_, code: string, n: string) => `${reasonNotText(code)} ${n}`);
-}
-
-export function reasonNotText(code: string): string {
-  if (code.startsWith("lacks_skill:")) return t.value.lacksSkill(code.slice("lacks_skill:".length));
-  return (t.value.reasonNot as Record<string, string>)[code] ?? code;
-}
 
 function evidence(data: Data): string[] {
   const seen = data.evidence as { temperature_c?: number | null; note?: string | null } | null | undefined;
@@ -165,7 +155,7 @@ function override(data: Data, actor: string, names: Names): Said {
   if (action === "assign") return plain(told.value.assigned(by, names.crew(given?.crew ?? data.order?.crew)), [...reason, ...after], "person");
   if (action === "confirm_arrival") return plain(told.value.arrivedConfirmed(by), reason, "person");
   const detail = action === "reprioritize" && data.order ? told.value.toSeverity(data.order.severity) : "";
-  const said = told.value.acted(by, (t.value.action as Record<string, string>)[action] ?? action);
+  const said = told.value.acted(by, (acts.value.action as Record<string, string>)[action] ?? action);
   return plain(said, [...words(detail), ...reason, ...after], "person");
 }
 

@@ -73,7 +73,9 @@ export const t = dictionary(
     resolveTitle: "完成工单",
     done: "完成，提交",
     suspendTitle: "为什么挂起？",
-    suspendMore: "挂起期间时限暂停，调度员能看到原因。",
+    suspendMore: "写明情况，或到场已经核实，时限才暂停；调度员能看到原因。",
+    suspendNote: "情况说明",
+    suspendNoteHint: "敲门打电话没有人，缺什么件，等哪家单位",
     handBackTitle: "为什么退单？",
     handBackMore: "退单后别人马上可以抢，您不能再抢这张单。",
     handBackReason: {
@@ -183,7 +185,9 @@ export const t = dictionary(
     resolveTitle: "Finish the order",
     done: "Done, send",
     suspendTitle: "Why suspend?",
-    suspendMore: "The clocks stand still meanwhile; the dispatcher sees why.",
+    suspendMore: "The clocks stand still only if you write what you found, or your arrival was verified; the dispatcher sees why.",
+    suspendNote: "What you found",
+    suspendNoteHint: "Knocked and called, which part is missing, whom you wait for",
     handBackTitle: "Why hand back?",
     handBackMore: "Others can grab it at once, and you cannot any more.",
     handBackReason: {

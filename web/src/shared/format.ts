@@ -33,6 +33,9 @@ export function addressText(address: Readonly<Record<string, unknown>> | null | 
     .join(" ");
 }
 
+/** A city's name; the city of the first start bears its id until somebody names it. */
+export const cityText = (name: string | null | undefined): string => (name && name !== "default" ? name : "");
+
 /** A random id; `crypto.randomUUID` is missing on plain http pages. */
 export function newId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -8,8 +8,12 @@ import pytest
 
 from crew_client.protocol import Location
 from dispatch.crews import Crew
-from dispatch.grabs import Bid, Decision, choose, judge
+from dispatch.grabs import close_window
 from dispatch.orders import Order, State, Terms
+from dispatch.store import Tx
+from dispatch.store.crews import GrabRow
+from dispatch.store.memory import MemoryCity
+from dispatch.verdicts import Bid, Decision, choose, judge
 
 NOW = datetime(2026, 1, 15, 8, tzinfo=UTC)
 PLACE = Location(126.6, 45.7)
@@ -146,3 +150,19 @@ def test_a_crews_first_bid_counts() -> None:
 )
 def test_a_grab_is_judged_by_how_order_and_crew_stand(order: Order | None, who: Crew, verdict: str) -> None:
     assert judge(order, who) == verdict
+
+
+def test_a_bidder_to_whom_no_way_is_known_does_not_count_as_being_there() -> None:
+    memory = MemoryCity("city")
+    memory.begin_with([crew("cut-off", score=0.9), crew("near")], [ORDER])
+
+    async def bid(tx: Tx) -> None:
+        rows = [
+            GrabRow("cut-off", "m1", "o1", ORDER.cycle, None, 80.0, None),
+            GrabRow("near", "m1", "o1", ORDER.cycle, 90.0, 300.0, None),
+        ]
+        await tx.crews.insert_grabs(tx.now, rows)
+
+    memory.run(NOW, bid)
+    assert memory.run(NOW + timedelta(seconds=6), lambda tx: close_window(tx, "o1"))
+    assert memory.tables.orders["o1"].order.crew == "near"
