@@ -31,7 +31,7 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None or not 2000 <= moment.year < 9000:
-            told = f"{value!r} is no time since the year 2000 with its offset, as in 2026-01-15T00:00:00+08:00"
+            told = f"{value!r} is no time with its offset since the year 2000, as in 2026-01-15T00:00:00+08:00"
             self.fail(told, param, ctx)
         return moment
 
