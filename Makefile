@@ -36,15 +36,14 @@ $(RUN_STAMP): requirements.lock pyproject.toml
 	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
 	@touch $@
 
-$(TEST_STAMP): requirements-dev.lock pyproject.toml
-	@tools/make-venv .venv
+$(TEST_STAMP): requirements-dev.lock $(RUN_STAMP)
 	@echo "Installing what the tests need ..."
 	@$(INSTALL) -r requirements-dev.lock
-	@QIANGDAN_SKIP_WEB=1 $(PIP) install -q --no-deps -e .
-	@touch $@ $(RUN_STAMP)
+	@touch $@
 
 # Some 40 s of one core, kept on disk: otherwise the first plan would wait for it.
-$(COMPILE_STAMP): $(TEST_STAMP)
+$(COMPILE_STAMP): $(RUN_STAMP)
+	@echo "Compiling the optimizer's search (once) ..."
 	@$(BIN)/python -m optimizer.search
 	@touch $@
 
@@ -65,7 +64,7 @@ lint-style: $(TEST_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-lint-web: $(TEST_STAMP) web
+lint-web: $(RUN_STAMP) web
 	@tools/check-web $(BIN)/python
 
 storm: MINUTES ?= 100
@@ -90,12 +89,11 @@ soak: JOBS ?= $(shell nproc)
 soak: $(TEST_STAMP)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
-# Each line has something for both cores. The seeds need nothing but a core: they take what the other tests leave idle.
+# Each line has something for both cores: what was installed first is compiled while the rest comes. The seeds need nothing
+# but a core, and take what the other tests leave idle.
 test: check-lock
 	@tools/make-venv .venv
-	@$(MAKE) --no-print-directory -j3 $(TEST_STAMP) test-packages web
-	@echo "Compiling the optimizer's search (once), and checking style, types and the web apps ..."
-	@$(MAKE) --no-print-directory --output-sync=target -j2 $(COMPILE_STAMP) lint-types lint-web lint-style
+	@$(MAKE) --no-print-directory --output-sync=line -j4 $(COMPILE_STAMP) test-packages lint-types lint-web lint-style
 	@$(MAKE) --no-print-directory -j3 test-seeds test-storm
 
 test-packages:
