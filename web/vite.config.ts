@@ -60,6 +60,5 @@ export default defineConfig({
       ]),
     ),
   },
-  // The tests share nothing that one could spoil for the next: without a process for each file they take half the time.
-  test: { include: ["src/**/*.test.ts"], isolate: false },
+  test: { include: ["src/**/*.test.ts"] },
 });
