@@ -330,7 +330,7 @@ async def test_a_client_that_stops_reading_is_disconnected_and_delays_nobody(pla
             await until(lambda batch=batch: set(batch) <= set(client.offers), within_s=20)
             slowest = max(slowest, monotonic() - begun)
             known |= set(batch)
-        assert slowest < 1.0
+        assert slowest < 5.0  # a send that waits for him would last until he is pinged in vain, 20 s and more
         assert known <= set(client.offers)
     deaf.close()
     page = (await place.call("GET", "/metrics")).text
